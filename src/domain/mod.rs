@@ -1,0 +1,11 @@
+//! The rules, pure and synchronous: no IO, no clock; `now` is an argument.
+
+pub mod auction;
+pub mod bidding;
+pub mod event;
+pub mod increments;
+pub mod ledger;
+pub mod listing;
+pub mod money;
+pub mod refusal;
+pub mod user;

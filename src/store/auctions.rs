@@ -1,0 +1,318 @@
+//! Auctions: locked for a change, or read for the public.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use entity::{
+    Time, auction,
+    enums::{AuctionScope, AuctionStatus},
+    ids::{AuctionId, CategoryId},
+};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr,
+    EntityTrait, QueryFilter, QueryResult, Statement,
+};
+
+use super::{
+    corrupt, money,
+    rowset::{Rowset, one_of},
+    users,
+};
+use crate::domain::{
+    auction::{Auction, Lead, SoftClose},
+    event::AuctionState,
+    increments::IncrementTable,
+    listing::{AuctionView, Listing},
+};
+
+/// The columns that judging needs, so that a bid never carries a description around.
+const JUDGED: &str = "id, seller_id, scope, region_id, starting_price, current_price, bid_unit, \
+    reserve_price, bid_count, leader_id, leader_maximum, leader_bid_id, starts_at, ends_at, \
+    scheduled_ends_at, soft_close_window_seconds, soft_close_extension_seconds, \
+    soft_close_cap_seconds, status, sequence";
+
+/// Locks auctions for this transaction, in ascending order of id, and reads them.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lock(db: &impl ConnectionTrait, ids: &[AuctionId]) -> Result<Vec<Auction>, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
+    let lock = if backend == DbBackend::Postgres {
+        "FOR UPDATE"
+    } else {
+        ""
+    };
+    let text = format!("SELECT {JUDGED} FROM auctions WHERE {is_one} ORDER BY id {lock}");
+    let rows = db
+        .query_all_raw(Statement::from_sql_and_values(backend, text, [ids]))
+        .await?;
+    rows.iter().map(judged).collect()
+}
+
+fn judged(row: &QueryResult) -> Result<Auction, DbErr> {
+    let seconds = |column| {
+        row.try_get("", column)
+            .map(|n: i32| TimeDelta::seconds(n.into()))
+    };
+    let optional = |column| {
+        row.try_get::<Option<i64>>("", column)?
+            .map(money)
+            .transpose()
+    };
+    let scope: AuctionScope = row.try_get("", "scope")?;
+    let lead = match (
+        row.try_get("", "leader_id")?,
+        optional("leader_maximum")?,
+        row.try_get("", "leader_bid_id")?,
+    ) {
+        (Some(bidder), Some(maximum), Some(bid)) => Some(Lead {
+            bidder,
+            maximum,
+            bid,
+        }),
+        (None, None, None) => None,
+        _ => return Err(corrupt("half a lead")),
+    };
+    Ok(Auction {
+        id: row.try_get("", "id")?,
+        seller: row.try_get("", "seller_id")?,
+        bidders_region: match scope {
+            AuctionScope::National => None,
+            AuctionScope::Regional => row.try_get("", "region_id")?,
+        },
+        starting_price: money(row.try_get("", "starting_price")?)?,
+        price: money(row.try_get("", "current_price")?)?,
+        bid_unit: optional("bid_unit")?,
+        reserve: optional("reserve_price")?,
+        lead,
+        bid_count: row.try_get("", "bid_count")?,
+        status: row.try_get("", "status")?,
+        starts_at: row.try_get("", "starts_at")?,
+        ends_at: row.try_get("", "ends_at")?,
+        scheduled_ends_at: row.try_get("", "scheduled_ends_at")?,
+        soft_close: SoftClose {
+            window: seconds("soft_close_window_seconds")?,
+            extension: seconds("soft_close_extension_seconds")?,
+            cap: seconds("soft_close_cap_seconds")?,
+        },
+        sequence: row.try_get("", "sequence")?,
+    })
+}
+
+/// Writes back what events change of these locked auctions.
+///
+/// # Errors
+/// When the database refuses, its CHECKs included.
+pub async fn save(db: &impl ConnectionTrait, auctions: &[Auction]) -> Result<(), DbErr> {
+    rows(auctions).execute(db, |rows| update_from(rows)).await?;
+    Ok(())
+}
+
+/// The set of rows that [`update_from`] takes.
+pub(super) fn rows(auctions: &[Auction]) -> Rowset {
+    let of = || auctions.iter();
+    Rowset::new()
+        .uuid("id", of().map(|a| Some(a.id.0)))
+        .int64("current_price", of().map(|a| Some(a.price.minor())))
+        .int32("bid_count", of().map(|a| a.bid_count))
+        .uuid("leader_id", of().map(|a| a.lead.map(|lead| lead.bidder.0)))
+        .int64(
+            "leader_maximum",
+            of().map(|a| a.lead.map(|lead| lead.maximum.minor())),
+        )
+        .uuid("leader_bid_id", of().map(|a| a.lead.map(|lead| lead.bid.0)))
+        .time("ends_at", of().map(|a| a.ends_at))
+        .text("status", of().map(|a| Some(a.status.as_str().to_owned())))
+        .int64("sequence", of().map(|a| Some(a.sequence)))
+}
+
+/// The UPDATE that writes [`rows`] back.
+pub(super) fn update_from(rows: &str) -> String {
+    format!(
+        "UPDATE auctions SET current_price = r.current_price, bid_count = r.bid_count, \
+         leader_id = r.leader_id, leader_maximum = r.leader_maximum, \
+         leader_bid_id = r.leader_bid_id, ends_at = r.ends_at, status = r.status, \
+         sequence = r.sequence FROM {rows} AS r WHERE auctions.id = r.id"
+    )
+}
+
+/// A new auction, whole, before its first event.
+#[derive(Debug, Clone)]
+pub struct NewAuction {
+    /// What its seller wrote.
+    pub listing: Listing,
+    /// Its first state.
+    pub auction: Auction,
+    /// When it was made.
+    pub created_at: Time,
+}
+
+/// Adds an auction.
+///
+/// # Errors
+/// When the database refuses, its CHECKs included.
+pub async fn insert(db: &impl ConnectionTrait, new: &NewAuction) -> Result<(), DbErr> {
+    let NewAuction {
+        listing,
+        auction,
+        created_at,
+    } = new;
+    let seconds = |delta: TimeDelta| {
+        i32::try_from(delta.num_seconds()).map_err(|_| corrupt("a soft close of years"))
+    };
+    auction::ActiveModel {
+        id: Set(auction.id),
+        seller_id: Set(auction.seller),
+        title: Set(listing.title.clone()),
+        description: Set(listing.description.clone()),
+        category_id: Set(listing.category.clone()),
+        condition: Set(listing.condition),
+        shipping_payer: Set(listing.shipping_payer),
+        scope: Set(listing.scope),
+        region_id: Set(listing.region.clone()),
+        starting_price: Set(auction.starting_price.minor()),
+        current_price: Set(auction.price.minor()),
+        bid_unit: Set(auction.bid_unit.map(|unit| unit.minor())),
+        reserve_price: Set(auction.reserve.map(|reserve| reserve.minor())),
+        bid_count: Set(0),
+        leader_id: Set(None),
+        leader_maximum: Set(None),
+        leader_bid_id: Set(None),
+        starts_at: Set(auction.starts_at),
+        ends_at: Set(auction.ends_at),
+        scheduled_ends_at: Set(auction.scheduled_ends_at),
+        soft_close_window_seconds: Set(seconds(auction.soft_close.window)?),
+        soft_close_extension_seconds: Set(seconds(auction.soft_close.extension)?),
+        soft_close_cap_seconds: Set(seconds(auction.soft_close.cap)?),
+        status: Set(auction.status),
+        sequence: Set(auction.sequence),
+        created_at: Set(*created_at),
+    }
+    .insert(db)
+    .await?;
+    Ok(())
+}
+
+/// New words for an auction; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// One line.
+    pub title: Option<String>,
+    /// Plain text.
+    pub description: Option<String>,
+    /// What kind of goods.
+    pub category: Option<CategoryId>,
+}
+
+/// Changes an auction's words. Its row is locked already.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn edit(db: &impl ConnectionTrait, id: AuctionId, edit: Edit) -> Result<(), DbErr> {
+    let mut row = auction::ActiveModel {
+        id: Set(id),
+        ..Default::default()
+    };
+    if let Some(title) = edit.title {
+        row.title = Set(title);
+    }
+    if let Some(description) = edit.description {
+        row.description = Set(description);
+    }
+    if let Some(category) = edit.category {
+        row.category_id = Set(Some(category));
+    }
+    if row.is_changed() {
+        auction::Entity::update_many()
+            .set(row)
+            .filter(auction::Column::Id.eq(id))
+            .exec(db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Auctions as the public sees them, in no order; unknown ids are left out.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn views(
+    db: &impl ConnectionTrait,
+    ids: &[AuctionId],
+    table: &IncrementTable,
+) -> Result<Vec<AuctionView>, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "a.id", 1, ids.iter().map(|id| id.0));
+    let text = format!(
+        "SELECT a.*, {}, {} FROM auctions a JOIN users s ON s.id = a.seller_id \
+         LEFT JOIN users l ON l.id = a.leader_id WHERE {is_one}",
+        users::columns("s", "seller"),
+        users::columns("l", "leader"),
+    );
+    let rows = db
+        .query_all_raw(Statement::from_sql_and_values(backend, text, [ids]))
+        .await?;
+    rows.iter().map(|row| view(row, table)).collect()
+}
+
+fn view(row: &QueryResult, table: &IncrementTable) -> Result<AuctionView, DbErr> {
+    let auction = judged(row)?;
+    let leader = users::joined(row, "leader")?;
+    let state = AuctionState::of(&auction, table, |_| leader)
+        .map_err(|_| corrupt("a price out of range"))?;
+    let listing = Listing {
+        id: auction.id,
+        seller: users::joined(row, "seller")?.ok_or_else(|| corrupt("no seller"))?,
+        title: row.try_get("", "title")?,
+        description: row.try_get("", "description")?,
+        category: row.try_get("", "category_id")?,
+        condition: row.try_get("", "condition")?,
+        shipping_payer: row.try_get("", "shipping_payer")?,
+        scope: row.try_get("", "scope")?,
+        region: row.try_get("", "region_id")?,
+        starting_price: auction.starting_price,
+        bid_unit: auction.bid_unit,
+        starts_at: auction.starts_at,
+    };
+    Ok(AuctionView {
+        listing: Arc::new(listing),
+        state,
+    })
+}
+
+/// The next time at which a scheduled auction opens.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn next_opening(db: &impl ConnectionTrait) -> Result<Option<Time>, DbErr> {
+    let text = "SELECT starts_at FROM auctions WHERE status = 'SCHEDULED' \
+                ORDER BY starts_at LIMIT 1";
+    let statement = Statement::from_string(db.get_database_backend(), text);
+    db.query_one_raw(statement)
+        .await?
+        .map(|row| row.try_get("", "starts_at"))
+        .transpose()
+}
+
+/// Scheduled auctions that should be open at `now`, the longest overdue first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn due_to_open(
+    db: &impl ConnectionTrait,
+    now: Time,
+    limit: u64,
+) -> Result<Vec<AuctionId>, DbErr> {
+    use sea_orm::{QueryOrder, QuerySelect};
+    auction::Entity::find()
+        .select_only()
+        .column(auction::Column::Id)
+        .filter(auction::Column::Status.eq(AuctionStatus::Scheduled))
+        .filter(auction::Column::StartsAt.lte(now))
+        .order_by_asc(auction::Column::StartsAt)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+}

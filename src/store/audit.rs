@@ -1,0 +1,147 @@
+//! The audit's questions: each counts what it looked at and what breaks an invariant.
+
+use sea_orm::{ConnectionTrait, DbErr, Statement};
+
+/// An invariant, as a query for (checked, broken).
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    /// What must hold.
+    pub name: &'static str,
+    /// SELECTs `checked` and `broken`, each a BIGINT.
+    sql: &'static str,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finding {
+    /// What must hold.
+    pub name: &'static str,
+    /// How many things were looked at.
+    pub checked: i64,
+    /// How many of them break it.
+    pub broken: i64,
+}
+
+/// Every invariant. They are meant to be run in one transaction, on one snapshot.
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "each wallet equals the sum of its transfers",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN
+                w.available = COALESCE(t.available, 0) AND w.locked = COALESCE(t.locked, 0)
+                THEN 0 ELSE 1 END), 0) AS broken
+              FROM wallets w LEFT JOIN (
+                SELECT user_id,
+                  SUM(CASE WHEN to_account = 'AVAILABLE' THEN amount ELSE 0 END)
+                  - SUM(CASE WHEN from_account = 'AVAILABLE' THEN amount ELSE 0 END) AS available,
+                  SUM(CASE WHEN to_account = 'LOCKED' THEN amount ELSE 0 END)
+                  - SUM(CASE WHEN from_account = 'LOCKED' THEN amount ELSE 0 END) AS locked
+                FROM transfers GROUP BY user_id) t ON t.user_id = w.user_id",
+    },
+    Check {
+        name: "no balance is negative",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN available < 0 OR locked < 0
+                THEN 1 ELSE 0 END), 0) AS broken FROM wallets",
+    },
+    Check {
+        name: "money over all accounts sums to zero",
+        sql: "SELECT (SELECT COUNT(*) FROM transfers) AS checked, CASE WHEN
+                (SELECT COALESCE(SUM(available + locked), 0) FROM wallets)
+                + (SELECT COALESCE(SUM(CASE WHEN to_account IN ('ESCROW', 'FEES', 'EXTERNAL')
+                    THEN amount ELSE 0 END), 0) FROM transfers)
+                - (SELECT COALESCE(SUM(CASE WHEN from_account IN ('ESCROW', 'FEES', 'EXTERNAL')
+                    THEN amount ELSE 0 END), 0) FROM transfers)
+                = 0 THEN 0 ELSE 1 END AS broken",
+    },
+    Check {
+        name: "locked money equals the holds of the open auctions that its owner leads",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN w.locked = COALESCE(a.held, 0)
+                THEN 0 ELSE 1 END), 0) AS broken
+              FROM wallets w LEFT JOIN (
+                SELECT leader_id, SUM(leader_maximum) AS held FROM auctions
+                WHERE status = 'OPEN' AND leader_id IS NOT NULL GROUP BY leader_id) a
+              ON a.leader_id = w.user_id",
+    },
+    Check {
+        name: "every bid that was not its leader's raise has its hold",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN EXISTS (
+                SELECT 1 FROM transfers t WHERE t.bid_id = b.id AND t.kind = 'HOLD'
+                AND t.user_id = b.bidder_id) OR EXISTS (
+                SELECT 1 FROM auction_events e WHERE e.auction_id = b.auction_id
+                AND e.sequence = b.sequence - 1 AND e.leader_id = b.bidder_id)
+                THEN 0 ELSE 1 END), 0) AS broken
+              FROM bids b WHERE NOT b.is_automatic",
+    },
+    Check {
+        name: "every bid that lost the lead has its release, and only a leader's money is held",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN h.held = COALESCE((
+                SELECT a.leader_maximum FROM auctions a
+                WHERE a.leader_bid_id = h.bid_id AND a.status = 'OPEN'), 0)
+                THEN 0 ELSE 1 END), 0) AS broken
+              FROM (SELECT bid_id, SUM(CASE kind WHEN 'HOLD' THEN amount ELSE -amount END) AS held
+                FROM transfers WHERE kind IN ('HOLD', 'RELEASE', 'CAPTURE') GROUP BY bid_id) h",
+    },
+    Check {
+        name: "each open lead is held by the bid that took it",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN a.leader_maximum = (
+                SELECT SUM(CASE t.kind WHEN 'HOLD' THEN t.amount ELSE -t.amount END)
+                FROM transfers t WHERE t.bid_id = a.leader_bid_id AND t.auction_id = a.id
+                AND t.user_id = a.leader_id) THEN 0 ELSE 1 END), 0) AS broken
+              FROM auctions a WHERE a.status = 'OPEN' AND a.leader_id IS NOT NULL",
+    },
+    Check {
+        name: "sequences have no holes and end at the auction's",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN
+                a.sequence = COALESCE(e.newest, 0) AND a.sequence = COALESCE(e.events, 0)
+                THEN 0 ELSE 1 END), 0) AS broken
+              FROM auctions a LEFT JOIN (
+                SELECT auction_id, MAX(sequence) AS newest, COUNT(*) AS events
+                FROM auction_events GROUP BY auction_id) e ON e.auction_id = a.id",
+    },
+    Check {
+        name: "each bid is the event of its number",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN e.bid_id = b.id
+                AND e.current_price = b.amount THEN 0 ELSE 1 END), 0) AS broken
+              FROM bids b LEFT JOIN auction_events e
+              ON e.auction_id = b.auction_id AND e.sequence = b.sequence",
+    },
+    Check {
+        name: "the price never falls and the count of bids follows each bid",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN
+                e.current_price >= p.current_price AND e.ends_at >= p.ends_at AND e.bid_count =
+                p.bid_count + CASE WHEN e.kind = 'BID_PLACED' THEN 1 ELSE 0 END
+                THEN 0 ELSE 1 END), 0) AS broken
+              FROM auction_events e JOIN auction_events p
+              ON p.auction_id = e.auction_id AND p.sequence = e.sequence - 1",
+    },
+    Check {
+        name: "each auction is as its newest event left it",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN e.status = a.status
+                AND e.current_price = a.current_price AND e.bid_count = a.bid_count
+                AND (e.leader_id = a.leader_id OR (e.leader_id IS NULL AND a.leader_id IS NULL))
+                AND e.ends_at = a.ends_at THEN 0 ELSE 1 END), 0) AS broken
+              FROM auctions a JOIN auction_events e
+              ON e.auction_id = a.id AND e.sequence = a.sequence",
+    },
+];
+
+impl Check {
+    /// Asks the database.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn run(&self, db: &impl ConnectionTrait) -> Result<Finding, DbErr> {
+        let sql = format!(
+            "SELECT CAST(checked AS BIGINT) AS checked, CAST(broken AS BIGINT) AS broken \
+             FROM ({}) AS found",
+            self.sql
+        );
+        let statement = Statement::from_string(db.get_database_backend(), sql);
+        let row = db.query_one_raw(statement).await?;
+        let row = row.ok_or_else(|| super::corrupt("an audit without answer"))?;
+        Ok(Finding {
+            name: self.name,
+            checked: row.try_get("", "checked")?,
+            broken: row.try_get("", "broken")?,
+        })
+    }
+}

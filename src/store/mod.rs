@@ -1,0 +1,40 @@
+//! The only code that queries: functions over `&impl ConnectionTrait`, one file a table or a
+//! use. It knows no rules. Statements on the hot path are written out and set-wise, with one
+//! stable shape each, so that they stay prepared.
+
+pub mod auction_page;
+pub mod auctions;
+pub mod audit;
+pub mod bids;
+pub mod categories;
+pub mod connection;
+pub mod events;
+pub mod idempotency;
+pub mod outcome;
+pub mod page;
+pub mod regions;
+pub mod rowset;
+pub mod sessions;
+pub mod transfers;
+pub mod tx;
+pub mod users;
+pub mod wallets;
+
+use sea_orm::DbErr;
+
+/// A stored value that the domain does not accept: the database was changed behind our back.
+fn corrupt(what: &str) -> DbErr {
+    DbErr::Custom(format!("the database holds an impossible value: {what}"))
+}
+
+/// A stored amount as money.
+fn money(minor: i64) -> Result<crate::domain::money::Money, DbErr> {
+    crate::domain::money::Money::from_minor(minor).ok_or_else(|| corrupt("a negative amount"))
+}
+
+/// Now, cut to the microseconds that both databases keep.
+#[must_use]
+pub fn truncate(time: entity::Time) -> entity::Time {
+    use chrono::SubsecRound;
+    time.trunc_subsecs(6)
+}

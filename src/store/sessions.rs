@@ -1,0 +1,84 @@
+//! Sessions: a row is a living token.
+
+use entity::{
+    Time,
+    ids::{SessionId, UserId},
+    session, user,
+};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    QueryFilter,
+};
+
+use super::users::Account;
+
+/// Adds a session.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn insert(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    token_hash: Vec<u8>,
+    created_at: Time,
+    expires_at: Time,
+) -> Result<SessionId, DbErr> {
+    let id = SessionId::new();
+    session::ActiveModel {
+        id: Set(id),
+        token_hash: Set(token_hash),
+        user_id: Set(user),
+        created_at: Set(created_at),
+        expires_at: Set(expires_at),
+    }
+    .insert(db)
+    .await?;
+    Ok(id)
+}
+
+/// The living session of a token, and its user.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_token(
+    db: &impl ConnectionTrait,
+    token_hash: &[u8],
+    now: Time,
+) -> Result<Option<(SessionId, Time, Account)>, DbErr> {
+    let Some(session) = session::Entity::find()
+        .filter(session::Column::TokenHash.eq(token_hash))
+        .filter(session::Column::ExpiresAt.gt(now))
+        .one(db)
+        .await?
+    else {
+        return Ok(None);
+    };
+    let user = user::Entity::find_by_id(session.user_id).one(db).await?;
+    Ok(user.map(|user| (session.id, session.expires_at, Account::from(user))))
+}
+
+/// Ends a session.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete(db: &impl ConnectionTrait, id: SessionId) -> Result<(), DbErr> {
+    session::Entity::delete_by_id(id).exec(db).await?;
+    Ok(())
+}
+
+/// Forgets a user's sessions that are dead already.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete_expired(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    now: Time,
+) -> Result<(), DbErr> {
+    session::Entity::delete_many()
+        .filter(session::Column::UserId.eq(user))
+        .filter(session::Column::ExpiresAt.lte(now))
+        .exec(db)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! Users, and whom a seller blocks.
+
+use std::{collections::HashSet, sync::Arc};
+
+use entity::{
+    Time, blocked_bidder,
+    ids::{RegionId, UserId},
+    user,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult,
+    Statement, sea_query::OnConflict,
+};
+
+use super::rowset::one_of;
+use crate::domain::user::User;
+
+/// A user with what signing in needs.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The public part.
+    pub user: User,
+    /// An argon2id hash in PHC form.
+    pub password_hash: String,
+    /// May act for others.
+    pub is_admin: bool,
+}
+
+impl From<user::Model> for Account {
+    fn from(row: user::Model) -> Self {
+        Self {
+            user: User {
+                id: row.id,
+                username: row.username,
+                home_region: row.home_region_id,
+                joined_at: row.joined_at,
+            },
+            password_hash: row.password_hash,
+            is_admin: row.is_admin,
+        }
+    }
+}
+
+/// What makes a username unique: its letters, whatever their case.
+#[must_use]
+pub fn username_key(username: &str) -> String {
+    username.to_lowercase()
+}
+
+/// Adds a user with an empty wallet; `false` when the name is taken.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn insert(db: &impl ConnectionTrait, account: &Account) -> Result<bool, DbErr> {
+    let user = &account.user;
+    let row = user::ActiveModel {
+        id: Set(user.id),
+        username: Set(user.username.clone()),
+        username_key: Set(username_key(&user.username)),
+        password_hash: Set(account.password_hash.clone()),
+        home_region_id: Set(user.home_region.clone()),
+        is_admin: Set(account.is_admin),
+        joined_at: Set(user.joined_at),
+    };
+    let added = user::Entity::insert(row)
+        .on_conflict(
+            OnConflict::column(user::Column::UsernameKey)
+                .do_nothing()
+                .to_owned(),
+        )
+        .exec_without_returning(db)
+        .await?;
+    if added == 0 {
+        return Ok(false);
+    }
+    super::wallets::insert(db, user.id).await?;
+    Ok(true)
+}
+
+/// The account of a name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_username(
+    db: &impl ConnectionTrait,
+    username: &str,
+) -> Result<Option<Account>, DbErr> {
+    let found = user::Entity::find()
+        .filter(user::Column::UsernameKey.eq(username_key(username)))
+        .one(db)
+        .await?;
+    Ok(found.map(Account::from))
+}
+
+/// The users of these ids, in no order.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<User>, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
+    let text = format!("SELECT * FROM users WHERE {is_one}");
+    let statement = Statement::from_sql_and_values(backend, text, [ids]);
+    let rows = user::Entity::find().from_raw_sql(statement).all(db).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Account::from(row).user)
+        .collect())
+}
+
+/// Makes a user an admin; `false` when there is none of that name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn grant_admin(db: &impl ConnectionTrait, username: &str) -> Result<bool, DbErr> {
+    let done = user::Entity::update_many()
+        .col_expr(user::Column::IsAdmin, true.into())
+        .filter(user::Column::UsernameKey.eq(username_key(username)))
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected > 0)
+}
+
+/// Blocks a bidder for a seller, or lifts the block.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_blocked(
+    db: &impl ConnectionTrait,
+    seller: UserId,
+    bidder: UserId,
+    blocked_at: Option<Time>,
+) -> Result<(), DbErr> {
+    match blocked_at {
+        Some(at) => {
+            let row = blocked_bidder::ActiveModel {
+                seller_id: Set(seller),
+                bidder_id: Set(bidder),
+                created_at: Set(at),
+            };
+            let key = [
+                blocked_bidder::Column::SellerId,
+                blocked_bidder::Column::BidderId,
+            ];
+            blocked_bidder::Entity::insert(row)
+                .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
+                .exec_without_returning(db)
+                .await?;
+        }
+        None => {
+            blocked_bidder::Entity::delete_by_id((seller, bidder))
+                .exec(db)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Which (seller, bidder) pairs among these are blocked.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn blocked(
+    db: &impl ConnectionTrait,
+    sellers: &[UserId],
+    bidders: &[UserId],
+) -> Result<HashSet<(UserId, UserId)>, DbErr> {
+    let backend = db.get_database_backend();
+    let (seller, sellers) = one_of(backend, "seller_id", 1, sellers.iter().map(|id| id.0));
+    let (bidder, bidders) = one_of(backend, "bidder_id", 2, bidders.iter().map(|id| id.0));
+    let text = format!("SELECT * FROM blocked_bidders WHERE {seller} AND {bidder}");
+    let statement = Statement::from_sql_and_values(backend, text, [sellers, bidders]);
+    let rows = blocked_bidder::Entity::find()
+        .from_raw_sql(statement)
+        .all(db)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.seller_id, row.bidder_id))
+        .collect())
+}
+
+/// The columns of a joined user, named `PREFIX_id` and so on; see [`columns`].
+pub(super) fn joined(row: &QueryResult, prefix: &str) -> Result<Option<Arc<User>>, DbErr> {
+    let prefix = format!("{prefix}_");
+    let Some(id) = row.try_get::<Option<UserId>>(&prefix, "id")? else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(User {
+        id,
+        username: row.try_get(&prefix, "username")?,
+        home_region: row.try_get::<Option<RegionId>>(&prefix, "home_region_id")?,
+        joined_at: row.try_get(&prefix, "joined_at")?,
+    })))
+}
+
+/// What a SELECT names so that [`joined`] finds the user joined as `alias` under `prefix`.
+pub(super) fn columns(alias: &str, prefix: &str) -> String {
+    ["id", "username", "home_region_id", "joined_at"]
+        .map(|column| format!("{alias}.{column} AS {prefix}_{column}"))
+        .join(", ")
+}

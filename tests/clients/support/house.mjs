@@ -1,0 +1,95 @@
+// What a test needs before it can begin: people with money, auctions, bids. Plain fetch.
+import { randomBytes } from "node:crypto";
+import { graphqlOf, house } from "./address.mjs";
+
+/** Posts one operation; answers the GraphQL response as it came. */
+export async function post(query, variables, token) {
+  const headers = { "content-type": "application/json" };
+  if (token) headers.authorization = `Bearer ${token}`;
+  const body = JSON.stringify({ query, variables });
+  const response = await fetch(graphqlOf(house), { method: "POST", headers, body });
+  return response.json();
+}
+
+/** Posts one operation that must succeed; answers its data. */
+export async function ask(query, variables, token) {
+  const { data, errors } = await post(query, variables, token);
+  if (errors) throw new Error(`refused: ${JSON.stringify(errors)}`);
+  return data;
+}
+
+/** Runs a mutation of one field that must have no user errors; answers that field. */
+async function change(query, input, token) {
+  const [payload] = Object.values(await ask(query, { input }, token));
+  if (payload.userErrors.length) throw new Error(JSON.stringify(payload.userErrors));
+  return payload;
+}
+
+export const PASSWORD = "correct horse battery staple";
+
+/** A new signed-in person: `{ token, id, username }`. */
+export async function person(name) {
+  const username = `${name}-${randomBytes(4).toString("hex")}`;
+  const { session, user } = await change(
+    `mutation ($input: SignUpInput!) {
+      signUp(input: $input) {
+        session { token } user { id username } userErrors { code message }
+      }
+    }`,
+    { username, password: PASSWORD },
+  );
+  return { token: session.token, ...user };
+}
+
+/** A new person with enough money for every test. */
+export async function bidder(name) {
+  const someone = await person(name);
+  await change(
+    `mutation ($input: WalletAmountInput!) {
+      depositToWallet(input: $input) { userErrors { code message } }
+    }`,
+    { amount: "100000000", idempotencyKey: randomBytes(8).toString("hex") },
+    someone.token,
+  );
+  return someone;
+}
+
+/** A new open auction of `seller`, starting at 10,000 for an hour; answers its id. */
+export async function auctionOf(seller, details = {}) {
+  const endsAt = new Date(Date.now() + 3_600_000).toISOString();
+  const { auction } = await change(
+    `mutation ($input: CreateAuctionInput!) {
+      createAuction(input: $input) { auction { id } userErrors { code message field } }
+    }`,
+    { title: "청자 찻잔 Celadon cup", description: "A cup.", startingPrice: "10000", endsAt, ...details },
+    seller.token,
+  );
+  return auction.id;
+}
+
+/** One auction with two people that can bid on it. */
+export async function sale(details) {
+  const seller = await person("seller");
+  const [alice, bora] = await Promise.all([bidder("alice"), bidder("보라")]);
+  return { auctionId: await auctionOf(seller, details), seller, alice, bora };
+}
+
+export const PLACE_BID = `mutation PlaceBid($input: PlaceBidInput!) {
+  placeBid(input: $input) {
+    bid { id amount sequence bidder { username } }
+    auction { currentPrice minimumBid bidCount }
+    userErrors { code message field }
+  }
+}`;
+
+/** Places a bid that must be accepted. */
+export async function bid(someone, auctionId, amount) {
+  return change(PLACE_BID, { auctionId, amount: String(amount) }, someone.token);
+}
+
+/** `count` bids in turns, 10,000 apart: more than any increment at these prices asks for. */
+export async function bidInTurns(people, auctionId, count) {
+  for (let turn = 1; turn <= count; turn++) {
+    await bid(people[turn % people.length], auctionId, turn * 10_000);
+  }
+}
