@@ -3,4 +3,7 @@
 //! The crate in reading order.
 
 pub mod domain;
+pub mod engine;
+pub mod live;
 pub mod store;
+pub mod worker;

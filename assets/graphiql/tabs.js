@@ -1,8 +1,8 @@
 // The documents that a newcomer meets first. Each one is valid against schema.graphql: a test of
 // tests/clients holds that.
 
-const openAuctions = `# What is on offer now: press the pink button, or Ctrl-Enter.
-# Then copy an id from the answer into the variables of the other tabs.
+const openAuctions = `# Ctrl-Enter shows what is on offer now.
+# The other tabs take an id from here.
 query OpenAuctions {
   auctions(filter: { status: [OPEN] }, orderBy: ENDING_SOON, first: 10) {
     nodes {
@@ -19,9 +19,11 @@ query OpenAuctions {
 }
 `;
 
-const bid = `# 1. Fill in the variables below, run SignIn, and write the token of the answer into Headers:
-#      {"Authorization": "Bearer TOKEN"}
-# 2. Run PlaceBid: an auction's id, and at least its minimumBid.
+const bid = `# 1. Fill in who you are below, run SignIn,
+#    and write its token into Headers:
+#    {"Authorization": "Bearer TOKEN"}
+# 2. Run PlaceBid with an auction's id and
+#    an amount of its minimumBid or more.
 mutation SignIn($who: SignInInput!) {
   signIn(input: $who) {
     session {
@@ -62,7 +64,8 @@ mutation PlaceBid($bid: PlaceBidInput!) {
 }
 `;
 
-const watch = `# The newest bid shows here the moment it is accepted, until the auction ends.
+const watch = `# Each bid shows here as it is accepted,
+# until the auction ends.
 subscription WatchAuction($auctionId: ID!) {
   auctionUpdated(auctionId: $auctionId) {
     sequence

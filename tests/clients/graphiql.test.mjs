@@ -21,6 +21,15 @@ before(async () => {
 });
 after(() => browser?.close());
 
+/** Asks again and again, inside the page's own policy: waiting in the page would need `eval`. */
+async function until(holds, what) {
+  const deadline = Date.now() + GIVE_UP_AFTER_MS;
+  while (!(await holds())) {
+    if (Date.now() > deadline) assert.fail(`not within ${GIVE_UP_AFTER_MS} ms: ${what}`);
+    await sleep(50);
+  }
+}
+
 /** Opens /graphiql and waits until the page knows the schema. */
 async function open(page, link = "") {
   const response = await page.goto(new URL(`/graphiql${link}`, house).href);
@@ -41,16 +50,21 @@ const editor = (page, area, text) =>
     [area, text],
   );
 
+/** Opens a tab and waits until GraphiQL has read which operation is in it. */
+async function turnTo(page, operation) {
+  await page.locator(".graphiql-tab-button").getByText(operation).click();
+  const read = () =>
+    page.evaluate(
+      () => document.querySelector(".graphiql-query-editor .CodeMirror").CodeMirror.operationName,
+    );
+  await until(async () => (await read()) === operation, `${operation} is open`);
+}
+
 /** The answer that the page shows, as soon as it holds this text. */
 async function answer(page, text) {
-  const deadline = Date.now() + GIVE_UP_AFTER_MS;
-  let shown;
-  do {
-    shown = await editor(page, ".graphiql-response");
-    if (shown.includes(text)) return JSON.parse(shown).data;
-    await sleep(50);
-  } while (Date.now() < deadline);
-  return assert.fail(`${JSON.stringify(text)} is not in: ${shown}`);
+  const shown = () => editor(page, ".graphiql-response");
+  await until(async () => (await shown()).includes(text), `${text} is shown`);
+  return JSON.parse(await shown()).data;
 }
 
 test("the first visit finds tabs that work", async () => {
@@ -68,13 +82,13 @@ test("the first visit finds tabs that work", async () => {
   assert.equal(auctions.nodes.find(({ id }) => id === auctionId).title, TITLE);
 
   // The other tabs come with an open auction filled in, though not necessarily this one.
-  await page.getByText("WatchAuction").click();
+  await turnTo(page, "WatchAuction");
   await execute(page);
   const { auctionUpdated } = await answer(page, "SNAPSHOT");
   assert.ok(auctionUpdated.auction.title);
   await execute(page);
 
-  await page.getByText("SignIn").click();
+  await turnTo(page, "SignIn");
   const area = "[aria-label='Variables']";
   const variables = JSON.parse(await editor(page, area));
   variables.who = { username: alice.username, password: PASSWORD };

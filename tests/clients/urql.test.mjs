@@ -44,5 +44,4 @@ test("urql queries, bids and watches", async () => {
     });
   });
   assert.deepEqual(kinds, ["SNAPSHOT", "BID_PLACED"]);
-  await socket.dispose();
 });

@@ -21,7 +21,6 @@ test("a watcher sees the snapshot, then bids from HTTP and from a socket in orde
   const input = { auctionId, amount: "20000" };
   await only(socket.iterate({ query: PLACE_BID, variables: { input } }));
   await bid(alice, auctionId, 30_000);
-  await socket.dispose();
 
   const turns = [alice, bora, alice];
   for (const [n, { username }] of turns.entries()) {
@@ -40,7 +39,6 @@ test("a watcher sees the snapshot, then bids from HTTP and from a socket in orde
       [amount, n + 1, username],
     );
   }
-  await watcher.dispose();
 });
 
 test("an edit before the first bid is an event too", async () => {
@@ -56,7 +54,6 @@ test("an edit before the first bid is an event too", async () => {
   const event = (await stream.next()).value.data.auctionUpdated;
   assert.deepEqual([event.kind, event.sequence], ["EDITED", sequence + 1]);
   assert.equal(event.auction.title, "달항아리");
-  await watcher.dispose();
 });
 
 test("a watcher whose socket dies again and again misses nothing and hears nothing twice", async () => {
@@ -93,7 +90,6 @@ test("a watcher whose socket dies again and again misses nothing and hears nothi
     );
   });
   await bidding;
-  await watcher.dispose();
 
   const [snapshot, ...bids] = events;
   assert.equal(snapshot.kind, "SNAPSHOT");
@@ -117,7 +113,6 @@ test("`after` replays what was missed, oldest first, then goes on live", async (
   while (seen.length < 3) seen.push((await stream.next()).value.data.auctionUpdated);
   await bid(alice, auctionId, 60_000);
   seen.push((await stream.next()).value.data.auctionUpdated);
-  await watcher.dispose();
 
   assert.deepEqual(
     seen.map(({ kind, sequence, auction }) => [kind, sequence, auction.currentPrice]),

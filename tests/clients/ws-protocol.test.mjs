@@ -44,7 +44,6 @@ test("connection_init without a token is taken in each of its spellings", async 
     const socket = await bareSocket();
     socket.send(init);
     assert.equal((await socket.next()).type, "connection_ack");
-    socket.leave();
   }
 });
 
@@ -74,7 +73,6 @@ test("the right subprotocol is found among others", async () => {
   const socket = await bareSocket({ protocols: ["graphql-ws", "graphql-transport-ws"] });
   socket.send(INIT);
   assert.equal((await socket.next()).type, "connection_ack");
-  socket.leave();
 });
 
 test("no connection_init within its time closes with 4408", async () => {
@@ -118,7 +116,6 @@ test("a ping is answered by a pong before and after the handshake", async () => 
   socket.send({ type: "pong" });
   socket.send({ type: "ping", payload: { any: "thing" } });
   assert.equal((await socket.next()).type, "pong");
-  socket.leave();
 });
 
 test("only pages of this server may open a socket", async () => {

@@ -1,4 +1,6 @@
 // Two ways to the socket: graphql-ws as applications use it, and a bare one that can misbehave.
+// Whatever a test opens is closed when it ends, however it ends.
+import { afterEach } from "node:test";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { house, socketOf } from "./address.mjs";
@@ -13,15 +15,20 @@ export const WATCH = `subscription Watch($auctionId: ID!, $after: Int) {
   }
 }`;
 
+const leftovers = [];
+afterEach(() => Promise.all(leftovers.splice(0).map((close) => close())));
+
 /** The reference client. It does not retry: a test that wants that says so. */
 export function client(token, options = {}) {
-  return createClient({
+  const created = createClient({
     url: socketOf(house),
     webSocketImpl: WebSocket,
     connectionParams: token ? { authorization: `Bearer ${token}` } : undefined,
     retryAttempts: 0,
     ...options,
   });
+  leftovers.push(() => created.dispose());
+  return created;
 }
 
 /** The one result of a query or mutation sent over the socket. */
@@ -35,6 +42,7 @@ export async function only(operations) {
 /** A bare socket: `send`, `next` message, `closed` with its code. Opens without connection_init. */
 export async function bareSocket({ protocols = [PROTOCOL], headers } = {}, server = house) {
   const socket = new WebSocket(socketOf(server), protocols, { headers });
+  leftovers.push(() => socket.terminate());
   const waiting = [];
   const arrived = [];
   let closing;
@@ -59,7 +67,6 @@ export async function bareSocket({ protocols = [PROTOCOL], headers } = {}, serve
         : closing
           ? Promise.reject(ended(closing))
           : new Promise((done, fail) => waiting.push({ done, fail })),
-    leave: () => socket.close(),
   };
 }
 

@@ -1,0 +1,246 @@
+//! Accounts and sessions: signing up, in and out, and who a token belongs to.
+
+use std::fmt;
+
+use entity::{
+    Time,
+    ids::{RegionId, SessionId, UserId},
+};
+use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
+
+use super::{Engine, Error};
+use crate::{
+    domain::{
+        refusal::{Code, Refusal},
+        user::User,
+    },
+    store::{sessions, tx, users},
+};
+
+/// What a new user gives.
+#[derive(Debug)]
+pub struct SignUp {
+    /// The wanted name and password.
+    pub credentials: Credentials,
+    /// Where the user lives.
+    pub home_region: Option<RegionId>,
+}
+
+/// A name and a password. Printing it shows no password.
+pub struct Credentials {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A bearer token. Printing it shows nothing.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// What the client sends.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose.
+    pub user: User,
+    /// May act for others.
+    pub is_admin: bool,
+    /// From then on it is dead.
+    pub expires_at: Time,
+}
+
+/// How many random bytes a token holds.
+const TOKEN_BYTES: usize = 32;
+
+impl Engine {
+    /// Makes an account and signs it in.
+    ///
+    /// # Errors
+    /// A refusal when the name is taken or unfit, the password unfit, or the region unknown.
+    pub async fn sign_up(&self, sign_up: SignUp) -> Result<(Token, Session), Error> {
+        let username = check_username(&sign_up.credentials.username)?;
+        let password = check_password(&sign_up.credentials.password)?;
+        if let Some(region) = &sign_up.home_region {
+            self.places.region(region).ok_or_else(|| {
+                Refusal::new(Code::RegionNotFound, "There is no such region.").at(&["homeRegion"])
+            })?;
+        }
+        let account = users::Account {
+            user: User {
+                id: UserId::new(),
+                username,
+                home_region: sign_up.home_region,
+                joined_at: self.core.clock.now(None),
+            },
+            password_hash: self.passwords.hash(password).await?,
+            is_admin: false,
+        };
+        let tx = tx::begin(&self.core.db.write).await?;
+        if !users::insert(&tx, &account).await? {
+            let refusal = Refusal::new(Code::UsernameTaken, "Somebody has this name already.");
+            return Err(refusal.at(&["username"]).into());
+        }
+        tx.commit().await?;
+        self.open_session(account).await
+    }
+
+    /// Signs in. Takes as long for an unknown name as for a wrong password, and answers the same.
+    ///
+    /// # Errors
+    /// A refusal when the name and the password do not belong together.
+    pub async fn sign_in(&self, credentials: Credentials) -> Result<(Token, Session), Error> {
+        let username: String = credentials.username.nfc().collect();
+        let password: String = credentials.password.nfc().collect();
+        let account = users::by_username(&self.core.db.read, &username).await?;
+        let stored = account
+            .as_ref()
+            .map(|account| account.password_hash.clone());
+        let fits = self.passwords.verify(password, stored).await?;
+        match account {
+            Some(account) if fits => self.open_session(account).await,
+            _ => {
+                let message = "The username and the password do not belong together.";
+                Err(Refusal::new(Code::WrongCredentials, message).into())
+            }
+        }
+    }
+
+    async fn open_session(&self, account: users::Account) -> Result<(Token, Session), Error> {
+        let mut random = [0; TOKEN_BYTES];
+        getrandom::fill(&mut random).map_err(|e| Error::Fault(format!("randomness: {e}")))?;
+        let token = Token(random.iter().map(|byte| format!("{byte:02x}")).collect());
+        let now = self.core.clock.now(None);
+        let expires_at = now + self.core.rules.session_lifetime;
+        let user = account.user;
+        let tx = tx::begin(&self.core.db.write).await?;
+        sessions::delete_expired(&tx, user.id, now).await?;
+        let id = sessions::insert(&tx, user.id, hash(&token.0), now, expires_at).await?;
+        tx.commit().await?;
+        Ok((
+            token,
+            Session {
+                id,
+                user,
+                is_admin: account.is_admin,
+                expires_at,
+            },
+        ))
+    }
+
+    /// Ends a session: its token is dead when this returns.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sign_out(&self, session: SessionId) -> Result<(), Error> {
+        Ok(sessions::delete(&self.core.db.write, session).await?)
+    }
+
+    /// Whose token it is; `None` when it is dead or was never one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session(&self, token: &str) -> Result<Option<Session>, Error> {
+        if token.len() != 2 * TOKEN_BYTES {
+            return Ok(None);
+        }
+        let now = self.core.clock.now(None);
+        let found = sessions::by_token(&self.core.db.read, &hash(token), now).await?;
+        Ok(found.map(|(id, expires_at, account)| Session {
+            id,
+            user: account.user,
+            is_admin: account.is_admin,
+            expires_at,
+        }))
+    }
+}
+
+fn hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}
+
+/// A fit name: 2 to 24 letters of any script, digits, `_`, `-` or `.`, in composed form.
+fn check_username(username: &str) -> Result<String, Refusal> {
+    let username: String = username.nfc().collect();
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if !(2..=24).contains(&username.chars().count()) || !username.chars().all(fits) {
+        let message = "A username has 2 to 24 letters, digits, underscores, hyphens or dots.";
+        return Err(Refusal::new(Code::InvalidUsername, message).at(&["username"]));
+    }
+    Ok(username)
+}
+
+/// A fit password: 8 to 128 characters, in composed form, so that it is the same from every
+/// keyboard.
+fn check_password(password: &str) -> Result<String, Refusal> {
+    let password: String = password.nfc().collect();
+    if !(8..=128).contains(&password.chars().count()) {
+        let message = "A password has 8 to 128 characters.";
+        return Err(Refusal::new(Code::InvalidPassword, message).at(&["password"]));
+    }
+    Ok(password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_script_fit_and_are_composed() {
+        for (name, fits) in [
+            ("민수", true),
+            ("mina_92", true),
+            ("a.b-c", true),
+            ("Ünïcode", true),
+            ("a", false),
+            ("", false),
+            ("with space", false),
+            ("emoji🙂", false),
+            ("a\u{0}b", false),
+            (&"x".repeat(25), false),
+            ("<b>", false),
+            ("a/b", false),
+        ] {
+            assert_eq!(check_username(name).is_ok(), fits, "{name:?}");
+        }
+        // Decomposed, as some keyboards send it.
+        assert_eq!(
+            check_username("\u{1106}\u{1175}\u{11ab}\u{1109}\u{116e}").unwrap(),
+            "민수"
+        );
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let credentials = Credentials {
+            username: "a".into(),
+            password: "hunter42".into(),
+        };
+        assert!(!format!("{credentials:?}").contains("hunter42"));
+        assert!(!format!("{:?}", Token("hunter42".into())).contains("hunter42"));
+    }
+}

@@ -1,0 +1,40 @@
+//! Why a use case failed for another reason than the rules.
+
+use sea_orm::DbErr;
+
+use crate::domain::{money::OutOfRange, refusal::Refusal};
+
+/// A use case's failure.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules refuse it; nothing changed.
+    #[error("refused: {0:?}")]
+    Refused(Refusal),
+    /// Somebody must be signed in, and nobody is.
+    #[error("not signed in")]
+    Unauthenticated,
+    /// Signed in, but it is not theirs to do.
+    #[error("forbidden: {0}")]
+    Forbidden(&'static str),
+    /// Too much waits already.
+    #[error("overloaded")]
+    Overloaded,
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(#[from] DbErr),
+    /// A fault of ours.
+    #[error("fault: {0}")]
+    Fault(String),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<OutOfRange> for Error {
+    fn from(fault: OutOfRange) -> Self {
+        Self::Fault(fault.to_string())
+    }
+}

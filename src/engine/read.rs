@@ -1,0 +1,129 @@
+//! Reading: what the API shows without changing anything.
+
+use std::sync::Arc;
+
+use entity::{
+    Time,
+    ids::{AuctionId, BidId, UserId},
+};
+
+use super::{Engine, Error};
+use crate::{
+    domain::{event::Bid, listing::AuctionView, money::Money, user::User},
+    live::feed::{self, Feed},
+    store::{
+        auction_page::{self, Filter, Place, Sort},
+        auctions, bids,
+        page::Page,
+        users,
+    },
+};
+
+impl Engine {
+    /// The house's time, for clients to show what is left.
+    #[must_use]
+    pub fn time(&self) -> Time {
+        self.core.clock.now(None)
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        self.core.db.read.ping().await.is_ok() && self.core.db.write.ping().await.is_ok()
+    }
+
+    /// The auction of an id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn auction(&self, id: AuctionId) -> Result<Option<AuctionView>, Error> {
+        Ok(self.auctions(&[id]).await?.pop())
+    }
+
+    /// The auctions of these ids, in no order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn auctions(&self, ids: &[AuctionId]) -> Result<Vec<AuctionView>, Error> {
+        Ok(auctions::views(&self.core.db.read, ids, &self.core.rules.increments).await?)
+    }
+
+    /// A page of the auctions that a filter lets through: their places, then to be loaded by id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn auction_places(
+        &self,
+        filter: &Filter,
+        sort: Sort,
+        page: &Page<Place>,
+    ) -> Result<Vec<Place>, Error> {
+        Ok(auction_page::places(&self.core.db.read, filter, sort, page).await?)
+    }
+
+    /// A page of an auction's bids, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn bids_of_auction(
+        &self,
+        auction: AuctionId,
+        page: &Page<i64>,
+    ) -> Result<Vec<Arc<Bid>>, Error> {
+        Ok(bids::of_auction(&self.core.db.read, auction, page).await?)
+    }
+
+    /// A page of a user's bids, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn bids_of_user(
+        &self,
+        user: UserId,
+        page: &Page<BidId>,
+    ) -> Result<Vec<Arc<Bid>>, Error> {
+        Ok(bids::of_bidder(&self.core.db.read, user, page).await?)
+    }
+
+    /// A user's highest bids on these auctions, and the maxima that the user leads with.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn standing(
+        &self,
+        user: UserId,
+        auctions: &[AuctionId],
+    ) -> Result<(Vec<(AuctionId, Money)>, Vec<(AuctionId, Money)>), Error> {
+        let db = &self.core.db.read;
+        let highest = bids::highest_of(db, user, auctions).await?;
+        Ok((highest, bids::maxima_of(db, user, auctions).await?))
+    }
+
+    /// The users of these ids, in no order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, Error> {
+        Ok(users::by_ids(&self.core.db.read, ids).await?)
+    }
+
+    /// The user of a name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user_named(&self, username: &str) -> Result<Option<User>, Error> {
+        let found = users::by_username(&self.core.db.read, username).await?;
+        Ok(found.map(|account| account.user))
+    }
+
+    /// Begins to watch an auction; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn watch(
+        &self,
+        auction: AuctionId,
+        after: Option<i64>,
+    ) -> Result<Option<Feed>, Error> {
+        Ok(feed::watch(&self.hub, auction, after).await?)
+    }
+}

@@ -1,0 +1,178 @@
+//! Money into the house and out of it.
+
+use entity::{
+    enums::TransferKind,
+    idempotency_key,
+    ids::{TransferId, UserId},
+    transfer,
+};
+
+use super::{Engine, Error, Session, place_bid::check_key};
+use crate::{
+    domain::{
+        ledger::Balances,
+        money::{MAX_BALANCE, Money},
+        refusal::{Code, Refusal},
+    },
+    store::{
+        idempotency,
+        page::Page,
+        transfers::{self, NewTransfer},
+        tx::{self, Retry},
+        users, wallets,
+    },
+};
+
+/// A deposit or a withdrawal, as it is asked for.
+#[derive(Debug, Clone)]
+pub struct WalletMove {
+    /// DEPOSIT or WITHDRAWAL.
+    pub kind: TransferKind,
+    /// How much.
+    pub amount: Money,
+    /// Under this key it happens once.
+    pub idempotency_key: String,
+    /// Whose wallet; by default the asker's own.
+    pub user: Option<UserId>,
+}
+
+impl Engine {
+    /// Moves money in or out, once a key; answers with whose wallet and its balances.
+    ///
+    /// # Errors
+    /// Forbidden when payments are not simulated and the asker is no admin; a refusal when the
+    /// money is not there or the key was used for something else.
+    pub async fn move_money(
+        &self,
+        asker: &Session,
+        wanted: WalletMove,
+    ) -> Result<(UserId, Balances), Error> {
+        let owner = wanted.user.unwrap_or(asker.user.id);
+        let may =
+            asker.is_admin || (self.core.rules.payments_are_simulated && owner == asker.user.id);
+        if !may {
+            return Err(Error::Forbidden(
+                "Only an admin moves money in and out here.",
+            ));
+        }
+        check_key(&wanted.idempotency_key)?;
+        if users::by_ids(&self.core.db.read, &[owner])
+            .await?
+            .is_empty()
+        {
+            let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
+            return Err(refusal.at(&["user"]).into());
+        }
+        let mut retry = Retry::default();
+        loop {
+            match self.try_move(asker.user.id, owner, &wanted).await {
+                Err(Error::Database(error)) if retry.again(&error).await => {}
+                done => return done.map(|balances| (owner, balances)),
+            }
+        }
+    }
+
+    async fn try_move(
+        &self,
+        asker: UserId,
+        owner: UserId,
+        wanted: &WalletMove,
+    ) -> Result<Balances, Error> {
+        let WalletMove {
+            kind,
+            amount,
+            idempotency_key: key,
+            ..
+        } = wanted;
+        let request = format!("{} {owner} {}", kind.as_str(), amount.minor());
+        let tx = tx::begin(&self.core.db.write).await?;
+        // The asker's wallet too: it guards the asker's keys.
+        let people = std::collections::BTreeSet::from([asker, owner]);
+        let (locked, now) = wallets::lock(&tx, people.into_iter()).await?;
+        let before = locked
+            .iter()
+            .find(|wallet| wallet.user.id == owner)
+            .map(|wallet| wallet.balances)
+            .ok_or_else(|| Error::Fault(format!("{owner} has no wallet")))?;
+        if let Some(known) = idempotency::find(&tx, &[(asker, key)]).await?.first() {
+            if known.request == request {
+                return Ok(before);
+            }
+            let message = "This idempotency key was used for another request.";
+            let refusal = Refusal::new(Code::IdempotencyMismatch, message);
+            return Err(refusal.at(&["idempotencyKey"]).into());
+        }
+        check_balance(before, wanted)?;
+        let after = before.after(*kind, *amount)?;
+        let now = self.core.clock.now(now);
+        let id = TransferId::new();
+        let new = NewTransfer {
+            id,
+            user: owner,
+            kind: *kind,
+            amount: *amount,
+            bid: None,
+            at: now,
+        };
+        transfers::insert(&tx, &[new]).await?;
+        wallets::save(&tx, &[(owner, after)]).await?;
+        let remembered = idempotency_key::Model {
+            user_id: asker,
+            key: key.clone(),
+            request,
+            auction_id: None,
+            sequence: None,
+            bid_id: None,
+            transfer_id: Some(id),
+            created_at: now,
+        };
+        idempotency::insert(&tx, &[remembered]).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// A user's balances.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn balances(&self, user: UserId) -> Result<Balances, Error> {
+        Ok(wallets::of(&self.core.db.read, user).await?)
+    }
+
+    /// A page of a user's transfers, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn transfers(
+        &self,
+        user: UserId,
+        page: &Page<TransferId>,
+    ) -> Result<Vec<transfer::Model>, Error> {
+        Ok(transfers::of_user(&self.core.db.read, user, page).await?)
+    }
+
+    /// The transfer of an id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn transfer(&self, id: TransferId) -> Result<Option<transfer::Model>, Error> {
+        Ok(transfers::by_id(&self.core.db.read, id).await?)
+    }
+}
+
+fn check_balance(before: Balances, wanted: &WalletMove) -> Result<(), Refusal> {
+    if wanted.kind == TransferKind::Withdrawal && before.available < wanted.amount {
+        let message = "The available balance does not cover the amount.";
+        return Err(Refusal::new(Code::InsufficientFunds, message).at(&["amount"]));
+    }
+    let whole = before
+        .available
+        .minor()
+        .saturating_add(before.locked.minor());
+    let most = MAX_BALANCE.saturating_sub(whole);
+    if wanted.kind == TransferKind::Deposit && wanted.amount.minor() > most {
+        let message = "The balance would grow beyond what a wallet may hold.";
+        return Err(Refusal::new(Code::InvalidAmount, message).at(&["amount"]));
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! Live updates: who watches what on this node, and the stream that each watcher gets.
+
+pub mod bus;
+pub mod feed;
+pub mod hub;
+mod topic;
+pub mod update;

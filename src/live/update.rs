@@ -1,0 +1,70 @@
+//! What a watcher receives.
+
+use std::sync::Arc;
+
+use entity::{Time, enums::EventKind};
+
+use crate::domain::{
+    event::{Bid, Event, is_final},
+    listing::{AuctionView, Listing},
+};
+
+/// A snapshot of an auction, or an event with the auction as it was right after it.
+#[derive(Debug, Clone)]
+pub struct Update {
+    /// Which of the two.
+    pub kind: UpdateKind,
+    /// When it happened; of a snapshot, the newest event's time or the auction's start.
+    pub at: Time,
+    /// The bid, when it was one.
+    pub bid: Option<Arc<Bid>>,
+    /// The auction.
+    pub auction: AuctionView,
+}
+
+/// What an update tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateKind {
+    /// The auction as it is: what came before is left out.
+    Snapshot,
+    /// The next event.
+    Event(EventKind),
+}
+
+impl Update {
+    /// An event, with the words of its auction.
+    #[must_use]
+    pub fn of_event(event: &Event, listing: &Arc<Listing>) -> Self {
+        Self {
+            kind: UpdateKind::Event(event.kind),
+            at: event.at,
+            bid: event.bid.clone(),
+            auction: AuctionView {
+                listing: Arc::clone(listing),
+                state: event.state.clone(),
+            },
+        }
+    }
+
+    /// The same moment as a snapshot.
+    #[must_use]
+    pub fn to_snapshot(&self) -> Self {
+        Self {
+            kind: UpdateKind::Snapshot,
+            bid: None,
+            ..self.clone()
+        }
+    }
+
+    /// The newest event that it includes.
+    #[must_use]
+    pub fn sequence(&self) -> i64 {
+        self.auction.state.sequence
+    }
+
+    /// Whether nothing can follow it.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        is_final(self.auction.state.status)
+    }
+}

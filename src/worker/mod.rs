@@ -1,0 +1,3 @@
+//! What the house does by itself, at its deadlines.
+
+pub mod closer;
