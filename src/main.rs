@@ -1,2 +1,232 @@
-//! x
-fn main() {}
+//! The command line.
+
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use neighborbid::{
+    app::{Config, House},
+    audit,
+    config::{ClientConfig, DatabaseConfig, HouseConfig, LogFormat},
+    demo::{self, DemoConfig},
+    engine::Clock,
+    graphql,
+    store::{connection::Db, users},
+};
+use tracing_subscriber::EnvFilter;
+
+/// An auction house for neighbourhood marketplaces: exact bids, exact money, live prices.
+#[derive(Debug, Parser)]
+#[command(name = "neighborbid", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// How to log; by default for people on a terminal
+    #[arg(long, env = "NEIGHBORBID_LOG_FORMAT", value_enum, global = true)]
+    log_format: Option<LogFormat>,
+
+    /// What to log: error, warn, info, debug, or a tracing filter
+    #[arg(
+        long,
+        env = "NEIGHBORBID_LOG",
+        default_value = "info,sqlx=warn",
+        global = true
+    )]
+    log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A lively house in a folder of its own: sample people, auctions, and bidders that keep on
+    Demo(Box<Demo>),
+    /// The server; migrates first
+    Serve(Box<Serve>),
+    /// The migrations alone
+    Migrate {
+        #[command(flatten)]
+        database: DatabaseConfig,
+        /// Only say which are applied
+        #[arg(long)]
+        status: bool,
+    },
+    /// Prints the schema in the schema definition language
+    Schema,
+    /// Checks every invariant of money and order; exits 1 when one is broken
+    Audit {
+        #[command(flatten)]
+        database: DatabaseConfig,
+    },
+    /// What only the operator may do
+    #[command(subcommand)]
+    Admin(Admin),
+}
+
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Makes a user an admin
+    Grant {
+        /// The user's name
+        username: String,
+        #[command(flatten)]
+        database: DatabaseConfig,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    house: HouseConfig,
+    #[command(flatten)]
+    clients: ClientConfig,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    #[command(flatten)]
+    demo: DemoConfig,
+    #[command(flatten)]
+    house: HouseConfig,
+    #[command(flatten)]
+    clients: ClientConfig,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(&cli);
+    match run(cli.command).await {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(
+                std::io::stderr(),
+                "neighborbid: {}",
+                one_line(error.as_ref())
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log(cli: &Cli) {
+    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    match cli.log_format {
+        Some(LogFormat::Json) => builder.json().init(),
+        Some(LogFormat::Text) | None => builder.with_ansi(terminal).with_target(false).init(),
+    }
+}
+
+fn one_line(error: &dyn std::error::Error) -> String {
+    error
+        .to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
+
+async fn run(command: Command) -> Outcome {
+    match command {
+        Command::Demo(demo) => {
+            demo::run(demo.demo, demo.house, demo.clients, stopped()).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Serve(serve) => {
+            let Serve {
+                database,
+                house,
+                clients,
+            } = *serve;
+            let config = Config {
+                database,
+                house,
+                clients,
+                clock: Clock::Real,
+            };
+            let house = House::open(config).await?;
+            tracing::info!(address = %house.address, "serving");
+            house.run(stopped()).await?;
+            tracing::info!("closed");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Migrate { database, status } => migrate(database, status).await,
+        Command::Schema => print(&graphql::sdl()),
+        Command::Audit { database } => check(database).await,
+        Command::Admin(Admin::Grant { username, database }) => grant(database, &username).await,
+    }
+}
+
+/// Writes to standard output; a reader that went away is no failure.
+fn print(text: &str) -> Outcome {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn open(database: &DatabaseConfig) -> Result<Db, sea_orm::DbErr> {
+    Db::open(&database.database_url, &database.pools()).await
+}
+
+async fn migrate(database: DatabaseConfig, status: bool) -> Outcome {
+    let db = open(&database).await?;
+    if !status {
+        migration::up(&db.write).await?;
+    }
+    let lines: String = migration::status(&db.read)
+        .await?
+        .into_iter()
+        .map(|(name, applied)| format!("{}  {name}\n", if applied { "applied" } else { "pending" }))
+        .collect();
+    db.close().await;
+    print(&lines)
+}
+
+async fn check(database: DatabaseConfig) -> Outcome {
+    let db = open(&database).await?;
+    let findings = audit::run(&db).await?;
+    db.close().await;
+    let broken = findings.iter().any(|finding| finding.broken > 0);
+    let lines: String = findings.iter().map(|f| audit::line(f) + "\n").collect();
+    print(&lines)?;
+    Ok(if broken {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn grant(database: DatabaseConfig, username: &str) -> Outcome {
+    let db = open(&database).await?;
+    let found = users::grant_admin(&db.write, username).await?;
+    db.close().await;
+    if !found {
+        return Err(format!("there is no user named {username}").into());
+    }
+    print(&format!("{username} is an admin\n"))
+}
+
+/// Returns at Ctrl-C or SIGTERM.
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupted.await;
+        }
+    }
+}

@@ -1,6 +1,6 @@
 // Starts the playground: one fetcher for HTTP and WebSocket, and the tabs to begin with.
 //
-// A link may bring its own first tab: /graphiql?query=…&variables=…&headers=… (the last two JSON).
+// A link may bring a tab of its own: /graphiql?query=…&variables=…&headers=…, the last two as JSON.
 // The same may stand after a # instead, which the browser never sends: the place for a token.
 import { defaultTabs } from "./tabs.js";
 

@@ -20,6 +20,15 @@ impl IncrementTable {
         let found = self.tiers.iter().find(|(below, _)| price < *below);
         found.map_or(self.above, |(_, increment)| *increment)
     }
+
+    /// Each (price below which it counts, increment); the last counts without bound.
+    pub fn tiers(&self) -> impl Iterator<Item = (Option<Money>, Money)> {
+        let bounded = self
+            .tiers
+            .iter()
+            .map(|(below, increment)| (Some(*below), *increment));
+        bounded.chain([(None, self.above)])
+    }
 }
 
 /// The text is not a table of increments.

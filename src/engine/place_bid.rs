@@ -120,7 +120,7 @@ impl Engine {
                 answer: Err(raised),
                 state,
             } => {
-                let bid = self.bid(raised).await?;
+                let bid = self.bids(&[raised]).await?.pop();
                 Ok(BidOutcome {
                     bid,
                     auction: Some((auction, state)),
@@ -172,13 +172,5 @@ impl Engine {
             auction,
             refusal: None,
         })
-    }
-
-    /// The public bid of an id.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn bid(&self, id: BidId) -> Result<Option<Arc<Bid>>, Error> {
-        Ok(bids::by_ids(&self.core.db.read, &[id]).await?.pop())
     }
 }

@@ -60,6 +60,14 @@ impl Engine {
         Ok(auction_page::places(&self.core.db.read, filter, sort, page).await?)
     }
 
+    /// The bids of these ids, in no order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn bids(&self, ids: &[BidId]) -> Result<Vec<Arc<Bid>>, Error> {
+        Ok(bids::by_ids(&self.core.db.read, ids).await?)
+    }
+
     /// A page of an auction's bids, newest first.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use sea_orm::{
     QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr, extension::postgres::PgExpr},
 };
+use serde::{Deserialize, Serialize};
 
 use super::page::Page;
 
@@ -51,7 +52,7 @@ pub enum Sort {
 }
 
 /// Where a row stands in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// What it is sorted by.
     pub key: Key,
@@ -60,7 +61,7 @@ pub struct Place {
 }
 
 /// What a list is sorted by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Key {
     /// By id alone.
     Id,
@@ -68,6 +69,18 @@ pub enum Key {
     Time(Time),
     /// By an amount or a count.
     Number(i64),
+}
+
+impl Key {
+    /// Whether a list in this order is sorted by such a key.
+    #[must_use]
+    pub fn fits(&self, sort: Sort) -> bool {
+        match self {
+            Self::Id => sort.column().is_none(),
+            Self::Time(_) => sort == Sort::EndingSoon,
+            Self::Number(_) => sort.column().is_some() && sort != Sort::EndingSoon,
+        }
+    }
 }
 
 impl Sort {

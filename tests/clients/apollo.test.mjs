@@ -5,7 +5,7 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from "@apollo/
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { OperationTypeNode } from "graphql";
 import { graphqlOf, house } from "./support/address.mjs";
-import { PLACE_BID, sale } from "./support/house.mjs";
+import { PLACE_BID, TITLE, sale } from "./support/house.mjs";
 import { WATCH, client } from "./support/sockets.mjs";
 
 test("Apollo Client queries, bids and watches", async () => {
@@ -30,7 +30,7 @@ test("Apollo Client queries, bids and watches", async () => {
     }
   `;
   const { data } = await apollo.query({ query, variables: { id: auctionId } });
-  assert.equal(data.auction.title, "청자 찻잔 Celadon cup");
+  assert.equal(data.auction.title, TITLE);
   assert.equal(data.viewer.user.username, alice.username);
 
   const input = { auctionId, amount: data.auction.minimumBid };

@@ -27,7 +27,7 @@ function assertRefusal({ body }, code) {
 const REFUSED_BEFORE_GRAPHQL = [
   ["a batch", 400, `[${TYPENAME}]`],
   ["a JSON string", 400, '"{ __typename }"'],
-  ["bytes that are not UTF-8", 400, Buffer.from([...Buffer.from('{"query":"{ __typename #'), 0xff])],
+  ["bytes that are not UTF-8", 400, Buffer.from('{"query":"{ __typename } #\xff"}', "latin1")],
   ["text/plain", 415, TYPENAME, { "content-type": "text/plain" }],
   ["a form", 415, "query={__typename}", { "content-type": "application/x-www-form-urlencoded" }],
   ["multipart", 415, TYPENAME, { "content-type": "multipart/form-data; boundary=x" }],
@@ -82,11 +82,9 @@ test("other methods are refused with 405", async () => {
 
 test("a mutation over GET is refused and not run", async () => {
   const username = `get-${Date.now()}`;
+  const input = `{ username: "${username}", password: "${PASSWORD}" }`;
   const url = new URL(graphqlOf(house));
-  url.searchParams.set(
-    "query",
-    `mutation { signUp(input: { username: "${username}", password: "${PASSWORD}" }) { user { id } } }`,
-  );
+  url.searchParams.set("query", `mutation { signUp(input: ${input}) { user { id } } }`);
   const { status, headers } = await fetch(url);
   assert.equal(status, 405);
   assert.match(headers.get("allow"), /POST/);

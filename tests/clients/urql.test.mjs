@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Client, cacheExchange, fetchExchange, subscriptionExchange } from "@urql/core";
 import { graphqlOf, house } from "./support/address.mjs";
-import { PLACE_BID, sale } from "./support/house.mjs";
+import { PLACE_BID, TITLE, sale } from "./support/house.mjs";
 import { WATCH, client } from "./support/sockets.mjs";
 
 test("urql queries, bids and watches", async () => {
@@ -29,7 +29,7 @@ test("urql queries, bids and watches", async () => {
   }`;
   const { data, error } = await urql.query(query, { id: auctionId }).toPromise();
   assert.equal(error, undefined);
-  assert.equal(data.auction.title, "청자 찻잔 Celadon cup");
+  assert.equal(data.auction.title, TITLE);
   assert.equal(data.viewer.user.username, alice.username);
 
   const kinds = [];

@@ -47,7 +47,9 @@ test("an edit before the first bid is an event too", async () => {
   const stream = watcher.iterate({ query: WATCH, variables: { auctionId } });
   const { sequence } = (await stream.next()).value.data.auctionUpdated;
   await ask(
-    `mutation ($input: UpdateAuctionInput!) { updateAuction(input: $input) { userErrors { code } } }`,
+    `mutation ($input: UpdateAuctionInput!) {
+      updateAuction(input: $input) { userErrors { code } }
+    }`,
     { input: { id: auctionId, title: "달항아리" } },
     seller.token,
   );
@@ -56,7 +58,7 @@ test("an edit before the first bid is an event too", async () => {
   assert.equal(event.auction.title, "달항아리");
 });
 
-test("a watcher whose socket dies again and again misses nothing and hears nothing twice", async () => {
+test("a watcher whose socket keeps dying misses nothing and hears nothing twice", async () => {
   const BIDS = 40;
   const { auctionId, alice, bora } = await sale();
   const variables = { auctionId };
@@ -78,6 +80,8 @@ test("a watcher whose socket dies again and again misses nothing and hears nothi
       {
         next({ data }) {
           const event = data.auctionUpdated;
+          const due = variables.after === undefined ? event.sequence : variables.after + 1;
+          if (event.sequence !== due) fail(new Error(`${event.sequence} came, ${due} was due`));
           events.push(event);
           variables.after = event.sequence;
           bidding ??= bidInTurns([alice, bora], auctionId, BIDS).catch(fail);
@@ -93,10 +97,7 @@ test("a watcher whose socket dies again and again misses nothing and hears nothi
 
   const [snapshot, ...bids] = events;
   assert.equal(snapshot.kind, "SNAPSHOT");
-  assert.deepEqual(
-    bids.map(({ kind, sequence }) => `${kind} ${sequence}`),
-    bids.map((_, n) => `BID_PLACED ${snapshot.sequence + n + 1}`),
-  );
+  assert.ok(bids.every(({ kind }) => kind === "BID_PLACED"));
   assert.equal(bids.length, BIDS);
   assert.ok(connections > 3, `${connections} connections`);
 });

@@ -1,4 +1,4 @@
-// Chromium with the rest of the world cut off, and a record of everything that a page should not do.
+// Chromium with the rest of the world cut off, and a record of what a page should not do.
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { house } from "./address.mjs";

@@ -25,6 +25,7 @@ async function change(query, input, token) {
   return payload;
 }
 
+export const TITLE = "청자 찻잔 Celadon cup";
 export const PASSWORD = "correct horse battery staple";
 
 /** A new signed-in person: `{ token, id, username }`. */
@@ -61,7 +62,7 @@ export async function auctionOf(seller, details = {}) {
     `mutation ($input: CreateAuctionInput!) {
       createAuction(input: $input) { auction { id } userErrors { code message field } }
     }`,
-    { title: "청자 찻잔 Celadon cup", description: "A cup.", startingPrice: "10000", endsAt, ...details },
+    { title: TITLE, description: "A cup.", startingPrice: "10000", endsAt, ...details },
     seller.token,
   );
   return auction.id;

@@ -1,0 +1,73 @@
+//! Top-level errors, each with `extensions.code`. What failed inside goes to the log under the
+//! request's number, never to the client.
+
+use async_graphql::{Error, ErrorExtensions, Value};
+
+use super::context::RequestId;
+
+/// The codes of top-level errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Nobody is signed in, or the token is dead.
+    Unauthenticated,
+    /// Signed in, but not theirs to do.
+    Forbidden,
+    /// An argument is not of its form.
+    BadUserInput,
+    /// There is no such thing.
+    NotFound,
+    /// Too often.
+    RateLimited,
+    /// Too much waits already: try again soon.
+    Overloaded,
+    /// A fault of ours; `requestId` finds it in the log.
+    Internal,
+}
+
+impl Code {
+    /// Its text in `extensions.code`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::NotFound => "NOT_FOUND",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::Overloaded => "OVERLOADED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// An error with its code.
+pub(super) fn coded(code: Code, message: impl Into<String>) -> Error {
+    Error::new(message).extend_with(|_, e| e.set("code", code.as_str()))
+}
+
+/// The error for a failure of the engine.
+pub(super) fn fault(error: crate::engine::Error, request: Option<&RequestId>) -> Error {
+    use crate::engine::Error as Engine;
+    match error {
+        // Mutations answer refusals as data; a query that is refused was asked wrongly.
+        Engine::Refused(refusal) => coded(Code::BadUserInput, refusal.message),
+        Engine::Unauthenticated => coded(Code::Unauthenticated, "Sign in first."),
+        Engine::Forbidden(why) => coded(Code::Forbidden, why),
+        Engine::Overloaded => coded(Code::Overloaded, "Too much waits already: try again soon."),
+        Engine::Database(_) | Engine::Fault(_) => {
+            let id = request.map_or("none", |id| id.0.as_str());
+            tracing::error!(%error, request = id, "internal error");
+            coded(Code::Internal, "Something went wrong on our side.")
+                .extend_with(|_, e| e.set("requestId", id))
+        }
+    }
+}
+
+/// The code of an error that the schema library itself made, or that a resolver gave.
+#[must_use]
+pub fn code_of(error: &async_graphql::ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
+    }
+}

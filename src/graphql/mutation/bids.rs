@@ -1,0 +1,113 @@
+//! Bidding.
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use entity::ids::{AuctionId, UserId};
+
+use crate::{
+    domain::refusal::{Code, Refusal},
+    engine::{BidOutcome, Error, PlaceBid},
+    graphql::{
+        context::ContextExt,
+        scalar::Decimal,
+        types::{auction::Auction, bid::Bid, user_error::UserError},
+    },
+};
+
+#[derive(Debug, Default)]
+pub struct Bids;
+
+/// A bid.
+#[derive(Debug, InputObject)]
+pub struct PlaceBidInput {
+    /// On which auction.
+    auction_id: ID,
+    /// At least the auction's `minimumBid`. The leader may name the current price, to raise only
+    /// the maximum.
+    amount: Decimal,
+    /// Up to what the engine bids on automatically, at least the amount; by default the amount.
+    /// All of it is held while leading; nobody else sees it.
+    maximum: Option<Decimal>,
+    /// 1 to 200 bytes: repeated under the same key, the bid counts once and the first accepted
+    /// answer is given again. Keys never expire.
+    idempotency_key: Option<String>,
+}
+
+/// The bid, or why it was refused.
+#[derive(Debug, SimpleObject)]
+pub struct PlaceBidPayload {
+    /// The bid that was recorded, or the leading one whose maximum was raised; null when refused.
+    bid: Option<Bid>,
+    /// The auction right after, also when the bid was refused; null when there is none of that id.
+    auction: Option<Auction>,
+    /// Why it was refused; empty when it was not.
+    user_errors: Vec<UserError>,
+}
+
+impl From<BidOutcome> for PlaceBidPayload {
+    fn from(outcome: BidOutcome) -> Self {
+        Self {
+            bid: outcome.bid.map(Bid::from),
+            auction: outcome
+                .auction
+                .map(|(id, state)| Auction::with_state(id, state)),
+            user_errors: outcome.refusal.into_iter().map(UserError::from).collect(),
+        }
+    }
+}
+
+async fn place_bid(
+    ctx: &Context<'_>,
+    bidder: UserId,
+    input: PlaceBidInput,
+) -> Result<BidOutcome, Error> {
+    let engine = ctx.engine().map_err(|error| Error::Fault(error.message))?;
+    let currency = &engine.rules().currency;
+    let Ok(auction) = input.auction_id.parse::<AuctionId>() else {
+        let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
+        let refusal = Some(refusal.at(&["auctionId"]));
+        return Ok(BidOutcome {
+            bid: None,
+            auction: None,
+            refusal,
+        });
+    };
+    let amount = match input.amount.amount(currency, &["amount"]) {
+        Ok(amount) => amount,
+        Err(refusal) => return engine.refused_unjudged(auction, refusal).await,
+    };
+    let maximum = input
+        .maximum
+        .map(|maximum| maximum.amount(currency, &["maximum"]));
+    let maximum = match maximum.transpose() {
+        Ok(maximum) => maximum,
+        Err(refusal) => return engine.refused_unjudged(auction, refusal).await,
+    };
+    let idempotency_key = input.idempotency_key;
+    engine
+        .place_bid(PlaceBid {
+            bidder,
+            auction,
+            amount,
+            maximum,
+            idempotency_key,
+        })
+        .await
+}
+
+#[Object]
+impl Bids {
+    /// Places a bid. It is judged in the order in which bids reach the auction, saved before it
+    /// is answered, and told to everybody in the room.
+    async fn place_bid(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The bid.")] input: PlaceBidInput,
+    ) -> Result<PlaceBidPayload> {
+        let bidder = ctx.signed_in()?.user.id;
+        ctx.rates()?.bid(bidder)?;
+        let outcome = place_bid(ctx, bidder, input)
+            .await
+            .map_err(|error| ctx.fault(error))?;
+        Ok(outcome.into())
+    }
+}

@@ -1,0 +1,34 @@
+//! Everything that can be done, one file a subject.
+
+mod auctions;
+mod bids;
+mod blocking;
+mod sessions;
+mod wallets;
+
+use async_graphql::{Context, Error, MergedObject};
+
+use super::{context::ContextExt, types::user_error::UserError};
+use crate::engine;
+
+/// Everything that can be done.
+#[derive(Debug, Default, MergedObject)]
+pub struct Mutation(
+    sessions::Sessions,
+    wallets::Wallets,
+    auctions::Auctions,
+    bids::Bids,
+    blocking::Blocking,
+);
+
+/// What was done, or why it was refused; anything else is a top-level error.
+fn answer<T>(
+    ctx: &Context<'_>,
+    done: Result<T, engine::Error>,
+) -> Result<Result<T, Vec<UserError>>, Error> {
+    match done {
+        Ok(done) => Ok(Ok(done)),
+        Err(engine::Error::Refused(refusal)) => Ok(Err(vec![refusal.into()])),
+        Err(error) => Err(ctx.fault(error)),
+    }
+}

@@ -1,0 +1,222 @@
+//! Everything that can be asked.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{Context, ID, InputObject, Object, Result, connection::Connection};
+use entity::ids::{AuctionId, RegionId};
+use unicode_normalization::UnicodeNormalization;
+
+use super::{
+    context::ContextExt,
+    error::{Code, coded},
+    page::{self, PageArgs},
+    scalar::{self, Decimal},
+    types::{
+        auction::Auction,
+        category::Category,
+        enums::{AuctionOrder, AuctionScope, AuctionStatus},
+        marketplace::Marketplace,
+        node::Node,
+        region::Region,
+        user::User,
+        viewer::Viewer,
+    },
+};
+use crate::store::auction_page::{Filter, Place, Sort};
+
+/// Everything that can be asked.
+#[derive(Debug)]
+pub struct Query;
+
+/// Which auctions a list shows. What is left out does not narrow it.
+#[derive(Debug, Default, InputObject)]
+pub struct AuctionFilter {
+    /// Words that must all stand in the title or the description, in any script.
+    query: Option<String>,
+    /// In one of these states.
+    status: Option<Vec<AuctionStatus>>,
+    /// In this region or inside it; national auctions always are.
+    region: Option<ID>,
+    /// Of this category or one inside it.
+    category: Option<ID>,
+    /// Of this scope.
+    scope: Option<AuctionScope>,
+    /// With at least this current price.
+    min_price: Option<Decimal>,
+    /// With at most this current price.
+    max_price: Option<Decimal>,
+    /// Of this seller.
+    seller: Option<ID>,
+}
+
+impl AuctionFilter {
+    fn parse(self, ctx: &Context<'_>) -> Result<Filter> {
+        let currency = &ctx.engine()?.rules().currency;
+        let price = |price: Option<Decimal>, field| {
+            let parsed = price.map(|price| price.amount(currency, field)).transpose();
+            let wrong = |_| coded(Code::BadUserInput, format!("{}: not an amount", field[0]));
+            Ok::<_, async_graphql::Error>(parsed.map_err(wrong)?.map(|money| money.minor()))
+        };
+        let words = self.query.unwrap_or_default();
+        if words.chars().count() > 100 {
+            return Err(coded(Code::BadUserInput, "query: at most 100 characters"));
+        }
+        Ok(Filter {
+            words: words
+                .nfc()
+                .collect::<String>()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
+            status: self
+                .status
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            region: self
+                .region
+                .map(|id| scalar::id(&id, "region"))
+                .transpose()?,
+            category: self
+                .category
+                .map(|id| scalar::id(&id, "category"))
+                .transpose()?,
+            scope: self.scope.map(Into::into),
+            min_price: price(self.min_price, &["minPrice"])?,
+            max_price: price(self.max_price, &["maxPrice"])?,
+            seller: self
+                .seller
+                .map(|id| scalar::id(&id, "seller"))
+                .transpose()?,
+        })
+    }
+}
+
+#[Object]
+impl Query {
+    /// Anything by its id; null when there is nothing of that id, or it is not the viewer's to
+    /// see.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id.")] id: ID,
+    ) -> Result<Option<Node>> {
+        Node::load(ctx, &id).await
+    }
+
+    /// The auction of an id; null when there is none.
+    async fn auction(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id.")] id: ID,
+    ) -> Result<Option<Auction>> {
+        let id: AuctionId = scalar::id(&id, "id")?;
+        Ok(ctx
+            .loaded(ctx.loader()?.load_one(id).await)?
+            .map(Auction::from))
+    }
+
+    /// Auctions, by filter and in order.
+    #[allow(clippy::too_many_arguments)] // Relay's four, the filter and the order.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn auctions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] filter: Option<AuctionFilter>,
+        #[graphql(desc = "In what order.", default_with = "AuctionOrder::Newest")]
+        order_by: AuctionOrder,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Connection<String, Auction>> {
+        let filter = filter.unwrap_or_default().parse(ctx)?;
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        auction_connection(ctx, &filter, order_by.into(), page).await
+    }
+
+    /// The user of a name, whatever its case; null when there is none.
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The name.")] username: String,
+    ) -> Result<Option<User>> {
+        let username: String = username.nfc().collect();
+        let user = ctx
+            .engine()?
+            .user_named(&username)
+            .await
+            .map_err(|e| ctx.fault(e))?;
+        Ok(user.map(|user| User(Arc::new(user))))
+    }
+
+    /// The regions right inside `parent`, or the outermost ones.
+    async fn regions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "A region.")] parent: Option<ID>,
+    ) -> Result<Vec<Region>> {
+        let parent: Option<RegionId> = parent.map(|id| scalar::id(&id, "parent")).transpose()?;
+        let inside = ctx.engine()?.places().regions_in(parent.as_ref());
+        Ok(inside.cloned().map(Region).collect())
+    }
+
+    /// All categories: each right before those inside it.
+    async fn categories(&self, ctx: &Context<'_>) -> Result<Vec<Category>> {
+        Ok(ctx
+            .engine()?
+            .places()
+            .categories()
+            .iter()
+            .cloned()
+            .map(Category)
+            .collect())
+    }
+
+    /// The one who is signed in; null when nobody is.
+    async fn viewer(&self, ctx: &Context<'_>) -> Option<Viewer> {
+        ctx.session().cloned().map(Viewer)
+    }
+
+    /// The house's numbers.
+    async fn marketplace(&self) -> Marketplace {
+        Marketplace
+    }
+}
+
+/// A page of auctions: their places in the order first, then the rows by id.
+pub async fn auction_connection(
+    ctx: &Context<'_>,
+    filter: &Filter,
+    sort: Sort,
+    page: PageArgs,
+) -> Result<Connection<String, Auction>> {
+    let page = page.page::<Place>()?;
+    let of_this_order = |place: &Place| place.key.fits(sort);
+    if !page.after.iter().chain(&page.before).all(of_this_order) {
+        return Err(coded(
+            Code::BadUserInput,
+            "The cursor is of a list in another order.",
+        ));
+    }
+    let places = ctx.engine()?.auction_places(filter, sort, &page).await;
+    let places = places.map_err(|error| ctx.fault(error))?;
+    let ids: Vec<_> = places.iter().map(|place| place.id).collect();
+    let mut views: HashMap<_, _> = ctx.loaded(ctx.loader()?.load_many(ids).await)?;
+    let rows = places
+        .into_iter()
+        .filter_map(|place| Some((views.remove(&place.id)?, place)))
+        .collect();
+    Ok(page::connection(
+        &page,
+        rows,
+        |(_, place)| place.clone(),
+        |(view, _)| view.into(),
+    ))
+}

@@ -1,0 +1,65 @@
+//! The scalar `Decimal`, and ids as arguments.
+
+use std::str::FromStr;
+
+use async_graphql::{Error, ID, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use entity::ids::InvalidId;
+
+use super::error::{Code, coded};
+use crate::domain::{
+    money::{Currency, Money},
+    refusal,
+};
+
+/// An exact amount of the marketplace's currency, as a string: `"12000"`, or `"12.50"` where the
+/// currency has fraction digits. An integer literal is accepted too; a float literal is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decimal(String);
+
+#[Scalar]
+impl ScalarType for Decimal {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            // Whether it is an amount is judged with the currency, as a refusal that names the
+            // field: here only the kind of value counts.
+            Value::String(text) if text.len() <= 64 => Ok(Self(text)),
+            Value::Number(number) if number.is_i64() || number.is_u64() => {
+                Ok(Self(number.to_string()))
+            }
+            Value::Number(_) => Err(InputValueError::custom(
+                "amounts are strings or integers: a float is not exact",
+            )),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+impl Decimal {
+    /// Money in the API's form.
+    pub fn of(money: Money, currency: &Currency) -> Self {
+        Self(currency.format(money))
+    }
+
+    /// The amount; else a refusal that names the field.
+    pub fn amount(
+        &self,
+        currency: &Currency,
+        field: &'static [&'static str],
+    ) -> Result<Money, refusal::Refusal> {
+        currency.parse(&self.0).map_err(|_| {
+            let message = "An amount is a positive number of at most 10^15 minor units, without \
+                           sign or exponent, with no more fraction digits than the currency has.";
+            refusal::Refusal::new(refusal::Code::InvalidAmount, message).at(field)
+        })
+    }
+}
+
+/// An id argument of a query: a malformed one is an error of its own.
+pub fn id<T: FromStr<Err = InvalidId>>(id: &ID, argument: &str) -> Result<T, Error> {
+    id.parse()
+        .map_err(|error| coded(Code::BadUserInput, format!("{argument}: {error}")))
+}

@@ -1,0 +1,77 @@
+//! Bids.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Result};
+use chrono::{DateTime, Utc};
+
+use super::{
+    auction::{Auction, sequence},
+    user::User,
+};
+use crate::{
+    domain::event::Bid as Public,
+    graphql::{context::ContextExt, scalar::Decimal},
+};
+
+/// A recorded bid. Bids are never changed nor removed.
+#[derive(Debug, Clone)]
+pub struct Bid {
+    /// The bid.
+    pub public: Arc<Public>,
+    /// Its auction, where that is at hand.
+    pub auction: Option<Auction>,
+}
+
+impl From<Arc<Public>> for Bid {
+    fn from(public: Arc<Public>) -> Self {
+        Self {
+            public,
+            auction: None,
+        }
+    }
+}
+
+#[Object]
+impl Bid {
+    /// Its id.
+    pub async fn id(&self) -> ID {
+        self.public.id.to_string().into()
+    }
+
+    /// The auction that it was placed on.
+    async fn auction(&self, ctx: &Context<'_>) -> Result<Auction> {
+        match &self.auction {
+            Some(auction) => Ok(auction.clone()),
+            None => Auction::load(ctx, self.public.auction).await,
+        }
+    }
+
+    /// Who placed it.
+    async fn bidder(&self) -> User {
+        User(Arc::clone(&self.public.bidder))
+    }
+
+    /// The price that it set, in the marketplace's currency.
+    async fn amount(&self, ctx: &Context<'_>) -> Result<Decimal> {
+        Ok(Decimal::of(
+            self.public.amount,
+            &ctx.engine()?.rules().currency,
+        ))
+    }
+
+    /// Its event's number in its auction.
+    async fn sequence(&self) -> Result<i32> {
+        sequence(self.public.sequence)
+    }
+
+    /// Whether the engine made it in the bidder's name, from a maximum.
+    async fn is_automatic(&self) -> bool {
+        self.public.is_automatic
+    }
+
+    /// When it was judged.
+    async fn placed_at(&self) -> DateTime<Utc> {
+        self.public.placed_at
+    }
+}

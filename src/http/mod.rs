@@ -1,0 +1,20 @@
+//! HTTP: the router, GraphQL over POST and GET, the WebSocket, GraphiQL, health and metrics.
+
+mod body;
+mod document;
+mod graphiql;
+mod health;
+mod message;
+mod operations;
+mod origin;
+mod response;
+mod router;
+mod sign_in;
+mod socket;
+mod sockets;
+mod upgrade;
+
+pub use document::DocumentLimits;
+pub use origin::Origins;
+pub use router::{App, HttpSettings, router};
+pub use socket::SocketSettings;

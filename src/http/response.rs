@@ -1,0 +1,88 @@
+//! GraphQL's answers: errors made safe to show, request errors told from field errors, and the
+//! bytes that leave.
+
+use async_graphql::{Response, ServerError, Value};
+use serde_json::{Map, Value as Json, json};
+
+use crate::graphql::{Code, RequestId, code_of};
+
+/// An answer, ready to be sent.
+#[derive(Debug)]
+pub struct Answer {
+    /// The whole body.
+    pub body: Vec<u8>,
+    /// The errors alone, when the request was refused before anything ran: there is no `data`.
+    pub errors: Option<Json>,
+    /// The code of the refusal.
+    pub code: Code,
+}
+
+/// What the schema library says when an argument or a variable is not of its type.
+const INPUT_FAULTS: [&str; 3] = [
+    "Failed to parse \"",
+    "Invalid value for argument",
+    "Variable ",
+];
+
+/// Dresses the library's answer.
+pub fn answer(mut response: Response, request: &RequestId) -> Answer {
+    for error in &mut response.errors {
+        dress(error, request);
+    }
+    let before_running = |error: &ServerError| {
+        error.path.is_empty()
+            || (code_of(error) == Some(Code::BadUserInput.as_str()) && is_input_fault(error))
+    };
+    let is_request_error = response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(before_running);
+    if is_request_error {
+        let errors = serde_json::to_value(&response.errors).unwrap_or_default();
+        return refusal_of(errors, Code::BadUserInput);
+    }
+    let body = serde_json::to_vec(&response).unwrap_or_default();
+    Answer {
+        body,
+        errors: None,
+        code: Code::BadUserInput,
+    }
+}
+
+/// An answer that refuses a request before anything ran.
+pub fn refusal(code: Code, message: &str) -> Answer {
+    let error = json!({ "message": message, "extensions": { "code": code.as_str() } });
+    refusal_of(json!([error]), code)
+}
+
+fn refusal_of(errors: Json, code: Code) -> Answer {
+    let body = Map::from_iter([("errors".to_owned(), errors.clone())]);
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    Answer {
+        body,
+        errors: Some(errors),
+        code,
+    }
+}
+
+fn is_input_fault(error: &ServerError) -> bool {
+    INPUT_FAULTS
+        .iter()
+        .any(|start| error.message.starts_with(start))
+}
+
+/// Gives every error a code. What a resolver let slip without one is a fault of ours: it is
+/// logged, and the client is told its number only.
+fn dress(error: &mut ServerError, request: &RequestId) {
+    if code_of(error).is_some() {
+        return;
+    }
+    let extensions = error.extensions.get_or_insert_with(Default::default);
+    if error.path.is_empty() || INPUT_FAULTS.iter().any(|s| error.message.starts_with(s)) {
+        extensions.set("code", Code::BadUserInput.as_str());
+        return;
+    }
+    tracing::error!(error = %error.message, request = request.0, "an error without a code");
+    extensions.set("code", Code::Internal.as_str());
+    extensions.set("requestId", request.0.as_str());
+    error.message = "Something went wrong on our side.".to_owned();
+}
