@@ -22,9 +22,10 @@ pub use subscription::Subscription;
 
 use std::sync::Arc;
 
-use async_graphql::{SchemaBuilder, dataloader::DataLoader};
+use async_graphql::{SchemaBuilder, connection::Connection, dataloader::DataLoader};
 
 use crate::engine::Engine;
+use types::{auction::Auction, bid::Bid, wallet::Transfer};
 
 /// The one schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -48,6 +49,9 @@ const PARSER_DEPTH: usize = 32;
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     async_graphql::Schema::build(Query, Mutation::default(), Subscription)
         .register_output_type::<types::node::Node>()
+        .override_output_type_description::<Connection<String, Auction>>("A page of auctions.")
+        .override_output_type_description::<Connection<String, Bid>>("A page of bids.")
+        .override_output_type_description::<Connection<String, Transfer>>("A page of transfers.")
 }
 
 /// The schema over an engine.

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{Context, ID, InputObject, Object, Result, connection::Connection};
+use async_graphql::{
+    Context, Description, ID, InputObject, Object, Result, connection::Connection,
+};
 use entity::ids::{AuctionId, RegionId};
 use unicode_normalization::UnicodeNormalization;
 
@@ -25,7 +27,7 @@ use super::{
 use crate::store::auction_page::{Filter, Place, Sort};
 
 /// Everything that can be asked.
-#[derive(Debug)]
+#[derive(Debug, Description)]
 pub struct Query;
 
 /// Which auctions a list shows. What is left out does not narrow it.
@@ -93,7 +95,7 @@ impl AuctionFilter {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Query {
     /// Anything by its id; null when there is nothing of that id, or it is not the viewer's to
     /// see.

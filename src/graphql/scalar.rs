@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use async_graphql::{Error, ID, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{
+    Description, Error, ID, InputValueError, InputValueResult, Scalar, ScalarType, Value,
+};
 use entity::ids::InvalidId;
 
 use super::error::{Code, coded};
@@ -13,10 +15,10 @@ use crate::domain::{
 
 /// An exact amount of the marketplace's currency, as a string: `"12000"`, or `"12.50"` where the
 /// currency has fraction digits. An integer literal is accepted too; a float literal is not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Description)]
 pub struct Decimal(String);
 
-#[Scalar]
+#[Scalar(use_type_description)]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {

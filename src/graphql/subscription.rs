@@ -1,6 +1,6 @@
 //! Live updates, as the API gives them.
 
-use async_graphql::{Context, ID, Result, Subscription as Root};
+use async_graphql::{Context, Description, ID, Result, Subscription as Root};
 use entity::ids::AuctionId;
 use futures_util::{Stream, StreamExt};
 
@@ -11,10 +11,10 @@ use super::{
 };
 
 /// Live updates.
-#[derive(Debug)]
+#[derive(Debug, Description)]
 pub struct Subscription;
 
-#[Root]
+#[Root(use_type_description)]
 impl Subscription {
     /// An auction, live: first a SNAPSHOT, then each event, in order, once. With `after`, instead
     /// of the snapshot, every event after that sequence (or a SNAPSHOT when more than 1,000 were

@@ -3,7 +3,10 @@
 use async_graphql::{Request, Variables};
 use serde_json::{Map, Value};
 
-use super::document::{self, DocumentLimits};
+use super::{
+    document::{self, DocumentLimits},
+    root_field,
+};
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -71,7 +74,8 @@ impl Params {
     /// With a sentence for the client, when the document is no document, asks for too much, or
     /// does not say which of its operations is meant.
     pub fn into_request(self, limits: DocumentLimits) -> Result<ParsedRequest, String> {
-        let document = document::parse(&self.query, limits)?;
+        let mut document = document::parse(&self.query, limits)?;
+        root_field::flatten(&mut document)?;
         let name = self.operation_name.as_deref();
         let kind =
             document::kind(&document, name).ok_or("It is not clear which operation is meant.")?;

@@ -8,6 +8,7 @@ mod message;
 mod operations;
 mod origin;
 mod response;
+mod root_field;
 mod router;
 mod sign_in;
 mod socket;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Error, ID, Object, Result, SimpleObject, connection::Connection};
+use async_graphql::{
+    Context, Description, Error, ID, Object, Result, SimpleObject, connection::Connection,
+};
 use chrono::{DateTime, Utc};
 use entity::ids::AuctionId;
 
@@ -29,7 +31,7 @@ use crate::{
 };
 
 /// An auction of one thing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Description)]
 pub struct Auction {
     id: AuctionId,
     state: AuctionState,
@@ -84,7 +86,7 @@ fn decimal(ctx: &Context<'_>, money: Money) -> Result<Decimal> {
     Ok(Decimal::of(money, &ctx.engine()?.rules().currency))
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Auction {
     /// Its id.
     pub async fn id(&self) -> ID {

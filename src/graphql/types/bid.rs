@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, Description, ID, Object, Result};
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A recorded bid. Bids are never changed nor removed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Description)]
 pub struct Bid {
     /// The bid.
     pub public: Arc<Public>,
@@ -32,7 +32,7 @@ impl From<Arc<Public>> for Bid {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Bid {
     /// Its id.
     pub async fn id(&self) -> ID {

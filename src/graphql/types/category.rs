@@ -1,16 +1,16 @@
 //! Categories.
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, Description, ID, Object, Result};
 use entity::category::Model;
 
 use super::enums::Language;
 use crate::graphql::context::ContextExt;
 
 /// A category of goods.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Description)]
 pub struct Category(pub Model);
 
-#[Object]
+#[Object(use_type_description)]
 impl Category {
     /// Its id.
     pub async fn id(&self) -> ID {

@@ -1,12 +1,12 @@
 //! The house's numbers.
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, Description, Object, Result};
 use chrono::{DateTime, Utc};
 
 use crate::graphql::{context::ContextExt, scalar::Decimal};
 
 /// The house's numbers, the same for everybody.
-#[derive(Debug)]
+#[derive(Debug, Description)]
 pub struct Marketplace;
 
 /// By how much a bid must top the price, up to a price.
@@ -18,7 +18,7 @@ pub struct IncrementTier {
     increment: Decimal,
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Marketplace {
     /// The one currency, as ISO 4217 writes it.
     async fn currency(&self, ctx: &Context<'_>) -> Result<String> {

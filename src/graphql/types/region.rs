@@ -1,15 +1,15 @@
 //! Regions.
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, Description, ID, Object, Result};
 use entity::region::Model;
 
 use crate::graphql::context::ContextExt;
 
 /// An administrative division. The shipped ones are South Korea's, in three depths.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Description)]
 pub struct Region(pub Model);
 
-#[Object]
+#[Object(use_type_description)]
 impl Region {
     /// Its id.
     pub async fn id(&self) -> ID {

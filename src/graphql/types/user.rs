@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, Description, ID, Object, Result};
 use chrono::{DateTime, Utc};
 
 use super::region::Region;
 use crate::{domain::user::User as Public, graphql::context::ContextExt};
 
 /// A person who may sell and bid, as everybody may see one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Description)]
 pub struct User(pub Arc<Public>);
 
-#[Object]
+#[Object(use_type_description)]
 impl User {
     /// Its id.
     pub async fn id(&self) -> ID {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Result, connection::Connection};
+use async_graphql::{Context, Description, Object, Result, connection::Connection};
 use entity::ids::BidId;
 
 use super::{auction::Auction, bid::Bid, user::User, wallet::Wallet};
@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// The one who is signed in, with what only they may see.
-#[derive(Debug)]
+#[derive(Debug, Description)]
 pub struct Viewer(pub Session);
 
-#[Object]
+#[Object(use_type_description)]
 impl Viewer {
     /// As everybody sees them.
     async fn user(&self) -> User {

@@ -1,6 +1,6 @@
 //! Wallets and transfers.
 
-use async_graphql::{Context, Enum, ID, Object, Result, connection::Connection};
+use async_graphql::{Context, Description, Enum, ID, Object, Result, connection::Connection};
 use chrono::{DateTime, Utc};
 use entity::{
     enums::TransferKind as Kind,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A user's money in the house. Only its owner sees it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Description)]
 pub struct Wallet {
     /// Whose.
     pub owner: UserId,
@@ -27,7 +27,7 @@ pub struct Wallet {
     pub balances: Balances,
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Wallet {
     /// Free to bid with or to withdraw.
     async fn available(&self, ctx: &Context<'_>) -> Result<Decimal> {
@@ -66,7 +66,7 @@ impl Wallet {
 }
 
 /// One movement of money: a row of the ledger, never changed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Description)]
 pub struct Transfer(pub Model);
 
 /// A transfer as its wallet's owner sees it.
@@ -82,7 +82,7 @@ pub enum TransferDirection {
     Unlock,
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Transfer {
     /// Its id.
     pub async fn id(&self) -> ID {
