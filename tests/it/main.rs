@@ -1,1 +1,9 @@
-//! x
+//! The one test binary: every rule on SQLite and on Postgres, every path as clients take it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod support;
+
+mod bidding;
+mod judging;
+mod judging_model;
+mod schema;

@@ -1,0 +1,39 @@
+//! What tests share: databases of their own, houses on them, people in them.
+
+pub mod database;
+pub mod house;
+pub mod postgres;
+
+pub use database::TestDatabase;
+pub use house::TestHouse;
+
+/// Defines each test twice, on SQLite and on Postgres, each on a database of its own; when it
+/// ends, the audit must hold on that database.
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($db:ident: &TestDatabase) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            use crate::support::database::{self, TestDatabase};
+
+            async fn body($db: &TestDatabase) $body
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let database = database::sqlite().await;
+                body(&database).await;
+                database.finish().await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                let database = database::postgres().await;
+                body(&database).await;
+                database.finish().await;
+            }
+        }
+    )+};
+}
+pub(crate) use on_both;
