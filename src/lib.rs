@@ -1,6 +1,18 @@
 //! NeighborBid: an auction house for neighbourhood marketplaces.
 //!
-//! The crate in reading order.
+//! The crate in reading order; the arrows point upwards only, and a test holds them.
+//!
+//! - [`domain`]: the rules, pure: judging a bid, an auction's life, money.
+//! - [`store`]: the only code that queries, for SQLite and Postgres.
+//! - [`live`]: who watches what, and the stream that each watcher gets.
+//! - [`engine`]: the use cases: lock, load, judge, save, append events, commit, publish.
+//! - [`worker`]: what the house does by itself, at its deadlines.
+//! - [`graphql`]: the API's schema: parses, asks the engine, dresses the answer.
+//! - [`http`]: GraphQL over HTTP and WebSocket, GraphiQL, health, metrics.
+//! - [`config`]: every setting, with its default.
+//! - [`app`]: builds the house from its settings, runs it, closes it in order.
+//! - [`audit`]: asks the database whether every invariant holds.
+//! - [`demo`]: a lively house to look at.
 
 pub mod app;
 pub mod audit;

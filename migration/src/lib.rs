@@ -2,7 +2,7 @@
 //! for SQLite and Postgres. [`up`] and [`down`] run inside one transaction and under one lock,
 //! so several processes may start at once and a failed change leaves nothing behind.
 //!
-//! The statements are written out as SQL, because the CHECKs are the point; [`sql`] puts in the
+//! The statements are written out as SQL, because the CHECKs are the point; `sql` puts in the
 //! few words in which the two databases differ.
 
 // `MigrationTrait` itself leaves the lifetime of `SchemaManager` out.

@@ -263,10 +263,8 @@ async fn respond(
             return send(StatusCode::BAD_REQUEST, media, answer);
         }
     };
-    let authorization = match headers.get(header::AUTHORIZATION).map(HeaderValue::to_str) {
-        None => None,
-        Some(value) => Some(value.unwrap_or_default()),
-    };
+    let authorization = headers.get(header::AUTHORIZATION);
+    let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
     let session = match sign_in::session(&app.engine, authorization, &number).await {
         Ok(session) => session,
         Err(answer) => {

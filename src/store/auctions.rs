@@ -105,12 +105,12 @@ fn judged(row: &QueryResult) -> Result<Auction, DbErr> {
 /// # Errors
 /// When the database refuses, its CHECKs included.
 pub async fn save(db: &impl ConnectionTrait, auctions: &[Auction]) -> Result<(), DbErr> {
-    rows(auctions).execute(db, |rows| update_from(rows)).await?;
+    rows(auctions).execute(db, update_from).await?;
     Ok(())
 }
 
 /// The set of rows that [`update_from`] takes.
-pub(super) fn rows(auctions: &[Auction]) -> Rowset {
+fn rows(auctions: &[Auction]) -> Rowset {
     let of = || auctions.iter();
     Rowset::new()
         .uuid("id", of().map(|a| Some(a.id.0)))
@@ -128,7 +128,7 @@ pub(super) fn rows(auctions: &[Auction]) -> Rowset {
 }
 
 /// The UPDATE that writes [`rows`] back.
-pub(super) fn update_from(rows: &str) -> String {
+fn update_from(rows: &str) -> String {
     format!(
         "UPDATE auctions SET current_price = r.current_price, bid_count = r.bid_count, \
          leader_id = r.leader_id, leader_maximum = r.leader_maximum, \
