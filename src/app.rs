@@ -12,7 +12,12 @@ use crate::{
     engine::{Clock, Engine},
     graphql::{self, RateLimits},
     http::{App, router},
-    live::{bus::LocalBus, hub::Hub},
+    live::{
+        bus::{LocalBus, Rooms},
+        hub::Hub,
+        lists::Lists,
+        people::People,
+    },
     store::connection::Db,
     worker::closer,
 };
@@ -81,9 +86,15 @@ impl House {
         migration::up(&db.write).await?;
         let rules = config.house.rules();
         let hub = Hub::new(db.clone(), rules.increments.clone());
-        let bus = Arc::new(LocalBus::new(Arc::clone(&hub)));
+        let lists = Lists::start(db.clone(), rules.increments.clone());
+        let rooms = Rooms {
+            hub,
+            lists,
+            people: People::new(),
+        };
+        let bus = Arc::new(LocalBus::new(rooms.clone()));
         let lanes = config.house.lanes(db.writers(&pools));
-        let engine = Engine::start(db.clone(), rules, config.clock, lanes, hub, bus).await?;
+        let engine = Engine::start(db.clone(), rules, config.clock, lanes, rooms, bus).await?;
 
         let rates = Arc::new(RateLimits::new(config.clients.rates()));
         let limits = config.clients.limits();

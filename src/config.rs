@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
 use crate::{
-    domain::{auction::SoftClose, increments::IncrementTable, money::Currency},
+    domain::{auction::SoftClose, increments::IncrementTable, money::Currency, order::OrderTimes},
     engine::{LaneSettings, Rules},
     graphql::{Limits, RateSettings},
     http::{DocumentLimits, HttpSettings, Origins, SocketSettings},
@@ -135,6 +135,21 @@ pub struct HouseConfig {
         value_parser = clap::value_parser!(u32).range(0..=86_400))]
     pub soft_close_cap_seconds: u32,
 
+    /// With bids, an auction may be withdrawn until this long before its end
+    #[arg(long, env = "NEIGHBORBID_CANCEL_CUTOFF_HOURS", default_value_t = 12,
+        value_parser = clap::value_parser!(u32).range(0..=720))]
+    pub cancel_cutoff_hours: u32,
+
+    /// After that long without a handover, the buyer may cancel an order
+    #[arg(long, env = "NEIGHBORBID_HANDOVER_HOURS", default_value_t = 72,
+        value_parser = clap::value_parser!(u32).range(0..=8_760))]
+    pub handover_hours: u32,
+
+    /// That long after the handover, an order completes by itself
+    #[arg(long, env = "NEIGHBORBID_RECEIPT_HOURS", default_value_t = 168,
+        value_parser = clap::value_parser!(u32).range(0..=8_760))]
+    pub receipt_hours: u32,
+
     /// How long a sign-in lasts
     #[arg(long, env = "NEIGHBORBID_SESSION_DAYS", default_value_t = 30,
         value_parser = clap::value_parser!(u32).range(1..=365))]
@@ -170,6 +185,11 @@ impl HouseConfig {
                 extension: seconds(self.soft_close_extension_seconds),
                 cap: seconds(self.soft_close_cap_seconds),
             },
+            orders: OrderTimes {
+                handover: TimeDelta::hours(self.handover_hours.into()),
+                receipt: TimeDelta::hours(self.receipt_hours.into()),
+            },
+            cancel_cutoff: TimeDelta::hours(self.cancel_cutoff_hours.into()),
             session_lifetime: TimeDelta::days(self.session_days.into()),
             payments_are_simulated: self.payments == Payments::Simulated,
         }

@@ -38,6 +38,8 @@ pub struct Model {
     pub bid_unit: Option<i64>,
     /// Below it nothing is sold. Secret.
     pub reserve_price: Option<i64>,
+    /// Who pays it has bought.
+    pub buy_now_price: Option<i64>,
     /// How many bids are recorded.
     pub bid_count: i32,
     /// Who leads.
@@ -64,6 +66,8 @@ pub struct Model {
     pub sequence: i64,
     /// When it was made.
     pub created_at: Time,
+    /// Why its seller withdrew it.
+    pub cancel_reason: Option<String>,
 }
 
 /// No relations: `store` joins by hand, where a reader sees it.

@@ -93,6 +93,12 @@ text_enum!(
         Edited = "EDITED",
         /// A bid was recorded.
         BidPlaced = "BID_PLACED",
+        /// It ended with a winner.
+        Sold = "SOLD",
+        /// It ended without one.
+        Unsold = "UNSOLD",
+        /// Its seller withdrew it.
+        Cancelled = "CANCELLED",
     }
 );
 text_enum!(
@@ -106,6 +112,14 @@ text_enum!(
         Hold = "HOLD",
         /// locked → available
         Release = "RELEASE",
+        /// locked → escrow: the winner pays
+        Capture = "CAPTURE",
+        /// escrow → available: the seller is paid
+        Payout = "PAYOUT",
+        /// escrow → available: the buyer gets the money back
+        Refund = "REFUND",
+        /// escrow → fees: the house's share
+        Fee = "FEE",
     }
 );
 text_enum!(
@@ -115,7 +129,51 @@ text_enum!(
         Available = "AVAILABLE",
         /// A user's own, held for the auctions that the user leads.
         Locked = "LOCKED",
+        /// The house's: paid for goods that are not yet received.
+        Escrow = "ESCROW",
+        /// The house's own.
+        Fees = "FEES",
         /// Outside of the house.
         External = "EXTERNAL",
+    }
+);
+text_enum!(
+    /// Where an order stands between the hammer and the money.
+    OrderStatus {
+        /// Sold; the seller still has the goods.
+        AwaitingHandover = "AWAITING_HANDOVER",
+        /// The seller says that the buyer has the goods.
+        HandedOver = "HANDED_OVER",
+        /// A side disagrees; an admin decides.
+        Disputed = "DISPUTED",
+        /// The seller is paid.
+        Completed = "COMPLETED",
+        /// The buyer has the money back.
+        Refunded = "REFUNDED",
+    }
+);
+text_enum!(
+    /// What a notification tells its reader.
+    NotificationKind {
+        /// The lead is lost.
+        Outbid = "OUTBID",
+        /// The reader won.
+        Won = "WON",
+        /// The reader's auction sold.
+        Sold = "SOLD",
+        /// The reader's auction, or one that the reader led, ended without a winner.
+        Unsold = "UNSOLD",
+        /// An auction that the reader bid on was withdrawn.
+        AuctionCancelled = "AUCTION_CANCELLED",
+        /// The seller says that the reader has the goods.
+        HandedOver = "HANDED_OVER",
+        /// The seller is paid.
+        OrderCompleted = "ORDER_COMPLETED",
+        /// The buyer has the money back.
+        OrderRefunded = "ORDER_REFUNDED",
+        /// The other side disagrees.
+        DisputeOpened = "DISPUTE_OPENED",
+        /// An admin decided.
+        DisputeResolved = "DISPUTE_RESOLVED",
     }
 );

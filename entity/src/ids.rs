@@ -120,6 +120,10 @@ uuid_id!(/// A recorded bid.
     BidId, "bid");
 uuid_id!(/// A movement of money.
     TransferId, "trf");
+uuid_id!(/// What a sale owes its two sides.
+    OrderId, "ord");
+uuid_id!(/// A note to one person.
+    NotificationId, "ntf");
 natural_id!(/// An administrative division, by its official code: a parent's code is a prefix.
     RegionId, "reg");
 natural_id!(/// A category of goods, by its slug.

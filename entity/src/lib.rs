@@ -12,6 +12,8 @@ pub mod bid;
 pub mod blocked_bidder;
 pub mod category;
 pub mod idempotency_key;
+pub mod notification;
+pub mod order;
 pub mod region;
 pub mod session;
 pub mod transfer;

@@ -23,6 +23,9 @@ mod m0003_users;
 mod m0004_auctions;
 mod m0005_money;
 mod m0006_idempotency_keys;
+mod m0007_buy_now;
+mod m0008_orders;
+mod m0009_notifications;
 mod sql;
 
 /// All changes, in order.
@@ -38,6 +41,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_auctions::Migration),
             Box::new(m0005_money::Migration),
             Box::new(m0006_idempotency_keys::Migration),
+            Box::new(m0007_buy_now::Migration),
+            Box::new(m0008_orders::Migration),
+            Box::new(m0009_notifications::Migration),
         ]
     }
 }

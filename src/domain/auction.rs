@@ -30,6 +30,8 @@ pub struct Auction {
     pub bid_unit: Option<Money>,
     /// Below it nothing is sold.
     pub reserve: Option<Money>,
+    /// Who pays it has bought.
+    pub buy_now: Option<Money>,
     /// Who leads, if anybody bid.
     pub lead: Option<Lead>,
     /// How many bids are recorded.
@@ -144,6 +146,7 @@ mod tests {
             price: Money::ZERO,
             bid_unit: None,
             reserve: None,
+            buy_now: None,
             lead: None,
             bid_count: 0,
             status: AuctionStatus::Open,

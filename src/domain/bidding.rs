@@ -59,7 +59,8 @@ pub struct RecordedBid {
     pub after: Auction,
 }
 
-/// What an accepted bid does.
+/// What an accepted bid does. When its price reaches the buy-now price, the auction is to be closed
+/// next: see [`super::closing`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// The auction after it.
@@ -128,6 +129,44 @@ pub fn judge(
         (None, None) => record.first_bid(bidder.id, offer)?,
     }
     Ok(record.done(offer.id))
+}
+
+/// Judges an offer to pay the buy-now price at once. The former leader's hold ends, the buyer's
+/// covers the price; the auction is to be closed next.
+///
+/// # Errors
+/// With the first rule that it breaks.
+pub fn buy_now(
+    auction: &Auction,
+    bidder: &Bidder<'_>,
+    bid: BidId,
+    now: Time,
+) -> Result<Accepted, Rejected> {
+    may_bid(auction, bidder, now)?;
+    let Some(price) = auction.buy_now.filter(|buy_now| auction.price < *buy_now) else {
+        let message = "The auction cannot be bought at once.";
+        return Err(Refusal::new(Code::BuyNowUnavailable, message).into());
+    };
+    let own = auction.lead.filter(|lead| lead.bidder == bidder.id);
+    let held = own.map_or(Money::ZERO, |lead| lead.maximum);
+    if bidder.available.plus(held)? < price {
+        let message = "The available balance does not cover the price.";
+        return Err(Refusal::new(Code::InsufficientFunds, message).into());
+    }
+    let mut record = Recorder::new(auction, now);
+    if let Some(lead) = auction.lead {
+        record.movement(TransferKind::Release, lead.bidder, lead.maximum, lead.bid);
+    }
+    record.take_lead(
+        bidder.id,
+        &Offer {
+            id: bid,
+            amount: price,
+            maximum: price,
+        },
+        price,
+    )?;
+    Ok(record.done(bid))
 }
 
 /// The refusals that do not depend on the amount.
@@ -293,6 +332,10 @@ impl Recorder {
         is_automatic: bool,
     ) -> Result<(), OutOfRange> {
         let auction = &mut self.auction;
+        // Nobody pays more than the buy-now price.
+        let amount = auction
+            .buy_now
+            .map_or(amount, |buy_now| amount.min(buy_now));
         auction.price = amount;
         auction.bid_count = auction.bid_count.checked_add(1).ok_or(OutOfRange)?;
         auction.sequence = auction.sequence.checked_add(1).ok_or(OutOfRange)?;

@@ -37,6 +37,9 @@ pub const fn accounts(kind: TransferKind) -> (Account, Account) {
         TransferKind::Withdrawal => (Account::Available, Account::External),
         TransferKind::Hold => (Account::Available, Account::Locked),
         TransferKind::Release => (Account::Locked, Account::Available),
+        TransferKind::Capture => (Account::Locked, Account::Escrow),
+        TransferKind::Payout | TransferKind::Refund => (Account::Escrow, Account::Available),
+        TransferKind::Fee => (Account::Escrow, Account::Fees),
     }
 }
 
@@ -61,7 +64,7 @@ impl Balances {
         match account {
             Account::Available => Some(&mut self.available),
             Account::Locked => Some(&mut self.locked),
-            Account::External => None,
+            Account::Escrow | Account::Fees | Account::External => None,
         }
     }
 }

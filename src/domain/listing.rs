@@ -36,6 +36,8 @@ pub struct Listing {
     pub starting_price: Money,
     /// The seller's own step.
     pub bid_unit: Option<Money>,
+    /// Who pays it has bought.
+    pub buy_now_price: Option<Money>,
     /// From when bids count.
     pub starts_at: Time,
 }

@@ -2,10 +2,13 @@
 
 pub mod auction;
 pub mod bidding;
+pub mod closing;
 pub mod event;
+pub mod filter;
 pub mod increments;
 pub mod ledger;
 pub mod listing;
 pub mod money;
+pub mod order;
 pub mod refusal;
 pub mod user;

@@ -1,6 +1,6 @@
 //! Money as whole minor units, with checked arithmetic only, and its exact decimal text.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,23 @@ impl Money {
             .checked_sub(other.0)
             .and_then(Self::from_minor)
             .ok_or(OutOfRange)
+    }
+
+    /// Its share of `basis_points` hundredths of a percent, rounded half to even; never more than
+    /// the whole.
+    ///
+    /// # Errors
+    /// When it leaves the range of money.
+    pub fn share(self, basis_points: u32) -> Result<Self, OutOfRange> {
+        const WHOLE: i128 = 10_000;
+        let product = i128::from(self.0) * i128::from(basis_points.min(10_000));
+        let (floor, rest) = (product / WHOLE, product % WHOLE);
+        let up = match (2 * rest).cmp(&WHOLE) {
+            Ordering::Less => 0,
+            Ordering::Equal => floor % 2,
+            Ordering::Greater => 1,
+        };
+        i64::try_from(floor + up).map(Self).map_err(|_| OutOfRange)
     }
 
     /// Whether it is a whole multiple of `unit`.
@@ -185,6 +202,30 @@ mod tests {
         for (digits, minor, text) in [(0, 500, "500"), (2, 5, "0.05"), (2, 1_200, "12.00")] {
             assert_eq!(currency(digits).format(Money(minor)), text);
             assert_eq!(currency(digits).parse(text), Ok(Money(minor)));
+        }
+    }
+
+    #[test]
+    fn a_share_is_rounded_half_to_even() {
+        for (minor, basis_points, share) in [
+            (10_000, 0, 0),
+            (10_000, 350, 350),
+            (10_000, 10_000, 10_000),
+            (1, 5_000, 0),
+            (3, 5_000, 2),
+            (5, 5_000, 2),
+            (7, 5_000, 4),
+            (99, 50, 0),
+            (100, 50, 0),
+            (101, 50, 1),
+            (300, 50, 2),
+            (MAX_AMOUNT, 9_999, 999_900_000_000_000),
+        ] {
+            assert_eq!(
+                Money(minor).share(basis_points),
+                Ok(Money(share)),
+                "{minor} {basis_points}"
+            );
         }
     }
 

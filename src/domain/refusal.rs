@@ -35,6 +35,14 @@ pub enum Code {
     InvalidTime,
     InvalidSoftClose,
     AuctionHasBids,
+    BuyNowUnavailable,
+    TooLateToCancel,
+    NoBids,
+    ReserveNotMet,
+    InvalidReason,
+    OrderNotFound,
+    OrderStateForbids,
+    TooEarly,
 }
 
 /// A refusal, ready for the person who caused it.

@@ -20,7 +20,7 @@ use crate::{
         refusal::{Code, Refusal},
         user::User,
     },
-    live::bus::News,
+    live::bus::{AuctionNews, News},
     store::{
         auctions::{self, NewAuction},
         events, truncate, tx,
@@ -41,6 +41,7 @@ pub struct CreateAuction {
     pub starting_price: Money,
     pub bid_unit: Option<Money>,
     pub reserve_price: Option<Money>,
+    pub buy_now_price: Option<Money>,
     pub starts_at: Option<Time>,
     pub ends_at: Time,
     pub soft_close_window: Option<TimeDelta>,
@@ -91,10 +92,10 @@ impl Engine {
         let listing = Arc::new(new.listing);
         if opens {
             let listing = Some(Arc::clone(&listing));
-            self.core.bus.publish(vec![News {
+            self.core.bus.publish(vec![News::Auction(AuctionNews {
                 event: Arc::new(event),
                 listing,
-            }]);
+            })]);
         }
         self.deadlines.notify_one();
         Ok(AuctionView { listing, state })
@@ -169,6 +170,7 @@ fn checked(
         price: wanted.starting_price,
         bid_unit: wanted.bid_unit,
         reserve: wanted.reserve_price,
+        buy_now: wanted.buy_now_price,
         lead: None,
         bid_count: 0,
         status: AuctionStatus::Scheduled,
@@ -190,6 +192,7 @@ fn checked(
         region,
         starting_price: wanted.starting_price,
         bid_unit: wanted.bid_unit,
+        buy_now_price: wanted.buy_now_price,
         starts_at,
     };
     Ok(NewAuction {
@@ -242,6 +245,20 @@ fn check_prices(wanted: &CreateAuction) -> Result<(), Refusal> {
     if !fits(wanted.starting_price) {
         let message = "The starting price must be a whole multiple of the bid unit.";
         return refuse(Code::InvalidPrice, &["startingPrice"], message);
+    }
+    if let Some(buy_now) = wanted.buy_now_price {
+        let least = wanted
+            .reserve_price
+            .map_or(wanted.starting_price, |r| r.max(wanted.starting_price));
+        if buy_now < least || buy_now == wanted.starting_price {
+            let message =
+                "The buy-now price must be above the starting price, and no less than the reserve.";
+            return refuse(Code::InvalidPrice, &["buyNowPrice"], message);
+        }
+        if !fits(buy_now) {
+            let message = "The buy-now price must be a whole multiple of the bid unit.";
+            return refuse(Code::InvalidPrice, &["buyNowPrice"], message);
+        }
     }
     let Some(reserve) = wanted.reserve_price else {
         return Ok(());

@@ -1,38 +1,26 @@
-//! The locked rows of one batch, and what judging its bids adds to them.
+//! The bids of one batch, before their judge.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use entity::{
-    Time, bid,
-    enums::EventKind,
+    enums::NotificationKind,
     idempotency_key,
-    ids::{AuctionId, BidId, TransferId, UserId},
+    ids::{AuctionId, BidId, UserId},
 };
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{
     Core, Error,
     batch::{Judged, Verdict},
-    place_bid::Job,
+    place_bid::{Ask, Job},
+    work::Work,
 };
 use crate::{
     domain::{
-        auction::Auction,
-        bidding::{Accepted, Bidder, RecordedBid, Rejected, judge},
-        event::{AuctionState, Bid, Event},
+        bidding::{self, Accepted, Bidder, Rejected},
         refusal::{Code, Refusal},
     },
-    live::bus::News,
-    store::{
-        auctions, bids, events, idempotency,
-        outcome::Witness,
-        transfers::{self, NewTransfer},
-        users,
-        wallets::{self, LockedWallet},
-    },
+    store::{idempotency, outcome::Witness, users},
 };
 
 /// What a remembered key answers.
@@ -43,23 +31,15 @@ struct Remembered {
     sequence: i64,
 }
 
-/// What one transaction locked, and what it will write.
+/// The bids of one batch, with what judging them needs besides the locked rows.
 pub(super) struct Docket<'a> {
-    core: &'a Core,
+    work: Work<'a>,
     jobs: &'a [Job],
-    now: Time,
-    auctions: BTreeMap<AuctionId, Auction>,
-    wallets: BTreeMap<UserId, LockedWallet>,
     blocked: HashSet<(UserId, UserId)>,
     remembered: HashMap<(UserId, String), Remembered>,
-
     verdicts: Vec<Result<Verdict, Error>>,
-    changed_auctions: BTreeSet<AuctionId>,
-    changed_wallets: BTreeSet<UserId>,
-    bids: Vec<bid::Model>,
-    transfers: Vec<NewTransfer>,
-    events: Vec<Event>,
-    keys: Vec<idempotency_key::Model>,
+    /// Who lost a lead in this batch.
+    outbid: BTreeSet<(AuctionId, UserId)>,
 }
 
 impl<'a> Docket<'a> {
@@ -70,12 +50,13 @@ impl<'a> Docket<'a> {
         db: &impl ConnectionTrait,
     ) -> Result<Self, DbErr> {
         let ids: BTreeSet<_> = jobs.iter().map(|job| job.auction).collect();
-        let locked = auctions::lock(db, &Vec::from_iter(ids)).await?;
         let bidders: BTreeSet<_> = jobs.iter().map(|job| job.bidder).collect();
-        let leaders = locked.iter().filter_map(|a| a.lead.map(|lead| lead.bidder));
-        let people: BTreeSet<_> = bidders.iter().copied().chain(leaders).collect();
-        let (wallets, now) = wallets::lock(db, people.into_iter()).await?;
-        let sellers: BTreeSet<_> = locked.iter().map(|auction| auction.seller).collect();
+        let work = Work::lock(core, db, &Vec::from_iter(ids), bidders.iter().copied()).await?;
+        let sellers: BTreeSet<_> = work
+            .auctions
+            .values()
+            .map(|auction| auction.seller)
+            .collect();
         let (sellers, bidders) = (Vec::from_iter(sellers), Vec::from_iter(bidders));
         let blocked = users::blocked(db, &sellers, &bidders).await?;
         let keys: Vec<_> = jobs
@@ -87,26 +68,12 @@ impl<'a> Docket<'a> {
             false => idempotency::find(db, &keys).await?,
         };
         Ok(Self {
-            core,
+            work,
             jobs,
-            now: core.clock.now(now),
-            auctions: locked
-                .into_iter()
-                .map(|auction| (auction.id, auction))
-                .collect(),
-            wallets: wallets
-                .into_iter()
-                .map(|wallet| (wallet.user.id, wallet))
-                .collect(),
             blocked,
             remembered: remembered.into_iter().map(remember).collect(),
             verdicts: Vec::with_capacity(jobs.len()),
-            changed_auctions: BTreeSet::new(),
-            changed_wallets: BTreeSet::new(),
-            bids: Vec::new(),
-            transfers: Vec::new(),
-            events: Vec::new(),
-            keys: Vec::new(),
+            outbid: BTreeSet::new(),
         })
     }
 
@@ -116,6 +83,13 @@ impl<'a> Docket<'a> {
             let verdict = self.judge(job);
             self.verdicts.push(verdict);
         }
+        // Who lost a lead and has it back needs no telling.
+        for (id, user) in std::mem::take(&mut self.outbid) {
+            let lead = self.work.auctions.get(&id).and_then(|auction| auction.lead);
+            if lead.is_none_or(|lead| lead.bidder != user) {
+                self.work.notify(user, NotificationKind::Outbid, id);
+            }
+        }
         self
     }
 
@@ -123,16 +97,16 @@ impl<'a> Docket<'a> {
         if let Some(verdict) = self.recall(job) {
             return Ok(verdict);
         }
-        self.open_if_due(job.auction)?;
-        let Some(auction) = self.auctions.get(&job.auction) else {
+        self.work.open_if_due(job.auction)?;
+        let Some(auction) = self.work.auctions.get(&job.auction) else {
             let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
-            let refusal = refusal.at(&["auctionId"]);
+            let refusal = refusal.at(job.ask.id_field());
             return Ok(Verdict::Refused {
                 refusal,
                 state: None,
             });
         };
-        let Some(wallet) = self.wallets.get(&job.bidder) else {
+        let Some(wallet) = self.work.wallets.get(&job.bidder) else {
             return Err(Error::Fault(format!("{} has no wallet", job.bidder)));
         };
         let bidder = Bidder {
@@ -141,16 +115,15 @@ impl<'a> Docket<'a> {
             is_blocked: self.blocked.contains(&(auction.seller, job.bidder)),
             available: wallet.balances.available,
         };
-        match judge(
-            auction,
-            &bidder,
-            &job.offer,
-            &self.core.rules.increments,
-            self.now,
-        ) {
+        let (table, now) = (&self.work.core.rules.increments, self.work.now);
+        let judged = match &job.ask {
+            Ask::Bid(offer) => bidding::judge(auction, &bidder, offer, table, now),
+            Ask::BuyNow(bid) => bidding::buy_now(auction, &bidder, *bid, now),
+        };
+        match judged {
             Ok(accepted) => self.accept(job, accepted),
             Err(Rejected::Refused(refusal)) => {
-                let state = Some(self.state(auction)?);
+                let state = Some(self.work.state(auction)?);
                 Ok(Verdict::Refused { refusal, state })
             }
             Err(Rejected::Fault(fault)) => Err(fault.into()),
@@ -169,126 +142,51 @@ impl<'a> Docket<'a> {
         }
         let message = "This idempotency key was used for another request.";
         let refusal = Refusal::new(Code::IdempotencyMismatch, message).at(&["idempotencyKey"]);
-        let state = self
-            .auctions
-            .get(&job.auction)
-            .and_then(|a| self.state(a).ok());
+        let auction = self.work.auctions.get(&job.auction);
+        let state = auction.and_then(|auction| self.work.state(auction).ok());
         Some(Verdict::Refused { refusal, state })
     }
 
-    /// A scheduled auction whose time has come is open, even if the worker is late.
-    fn open_if_due(&mut self, id: AuctionId) -> Result<(), Error> {
-        let Some(auction) = self.auctions.get_mut(&id) else {
-            return Ok(());
-        };
-        if auction.open_if_due(self.now) {
-            let auction = auction.clone();
-            self.changed_auctions.insert(id);
-            self.append(&auction, EventKind::Opened, None)?;
-        }
-        Ok(())
-    }
-
-    /// Takes over what an accepted bid does. Nothing is taken over when any of it is impossible.
+    /// Takes over what an accepted bid does; the money first, because it alone can fail.
     fn accept(&mut self, job: &Job, accepted: Accepted) -> Result<Verdict, Error> {
-        let mut balances = BTreeMap::new();
-        for movement in &accepted.movements {
-            let Some(wallet) = self.wallets.get(&movement.user) else {
-                return Err(Error::Fault(format!("{} has no wallet", movement.user)));
-            };
-            let before = balances
-                .get(&movement.user)
-                .copied()
-                .unwrap_or(wallet.balances);
-            balances.insert(movement.user, before.after(movement.kind, movement.amount)?);
-        }
-        let state = self.state(&accepted.auction)?;
-        let mut answer = Err(accepted.answer);
-        for recorded in &accepted.bids {
-            let bid = self.record(recorded)?;
-            if bid.id == accepted.answer {
-                answer = Ok(bid);
+        let Accepted {
+            auction,
+            bids,
+            movements,
+            answer,
+        } = accepted;
+        self.work.pay(job.auction, &movements)?;
+        let mut public = Err(answer);
+        for recorded in &bids {
+            let bid = self.work.record(recorded)?;
+            if bid.id == answer {
+                public = Ok(bid);
             }
         }
-        for (user, after) in balances {
-            if let Some(wallet) = self.wallets.get_mut(&user) {
-                wallet.balances = after;
-            }
-            self.changed_wallets.insert(user);
+        let former = self
+            .work
+            .auctions
+            .get(&job.auction)
+            .and_then(|before| before.lead);
+        if let Some(former) = former.filter(|former| Some(former.bidder) != leader(&auction)) {
+            self.outbid.insert((job.auction, former.bidder));
         }
-        self.transfers
-            .extend(accepted.movements.iter().map(|movement| NewTransfer {
-                id: TransferId::new(),
-                user: movement.user,
-                kind: movement.kind,
-                amount: movement.amount,
-                bid: Some((job.auction, movement.bid)),
-                at: self.now,
-            }));
-        self.remember(job, accepted.answer, accepted.auction.sequence);
-        self.changed_auctions.insert(job.auction);
-        self.auctions.insert(job.auction, accepted.auction);
-        Ok(Verdict::Accepted { answer, state })
-    }
-
-    fn record(&mut self, recorded: &RecordedBid) -> Result<Arc<Bid>, Error> {
-        let RecordedBid {
-            id,
-            bidder,
-            amount,
-            maximum,
-            is_automatic,
-            ref after,
-        } = *recorded;
-        let user = self
-            .wallets
-            .get(&bidder)
-            .map(|wallet| Arc::clone(&wallet.user));
-        let user = user.ok_or_else(|| Error::Fault(format!("{bidder} has no wallet")))?;
-        let bid = Arc::new(Bid {
-            id,
-            auction: after.id,
-            bidder: user,
-            amount,
-            sequence: after.sequence,
-            is_automatic,
-            placed_at: self.now,
-        });
-        self.append(after, EventKind::BidPlaced, Some(Arc::clone(&bid)))?;
-        self.bids.push(bid::Model {
-            id,
-            auction_id: after.id,
-            bidder_id: bidder,
-            amount: amount.minor(),
-            maximum: maximum.minor(),
-            sequence: after.sequence,
-            is_automatic,
-            placed_at: self.now,
-        });
-        Ok(bid)
-    }
-
-    fn append(
-        &mut self,
-        after: &Auction,
-        kind: EventKind,
-        bid: Option<Arc<Bid>>,
-    ) -> Result<(), Error> {
-        let state = self.state(after)?;
-        self.events.push(Event {
-            auction: after.id,
-            kind,
-            at: self.now,
-            bid,
+        self.work.set(auction);
+        self.work.end_if_bought(job.auction)?;
+        let after = self.work.auctions.get(&job.auction);
+        let after = after.ok_or_else(|| Error::Fault("an auction is gone".to_owned()))?;
+        let (state, sequence) = (self.work.state(after)?, after.sequence);
+        self.remember(job, answer, sequence);
+        Ok(Verdict::Accepted {
+            answer: public,
             state,
-        });
-        Ok(())
+        })
     }
 
     fn remember(&mut self, job: &Job, bid: BidId, sequence: i64) {
         let Some(key) = &job.key else { return };
         let request = job.request();
-        self.keys.push(idempotency_key::Model {
+        self.work.remember(idempotency_key::Model {
             user_id: job.bidder,
             key: key.clone(),
             request: request.clone(),
@@ -296,7 +194,7 @@ impl<'a> Docket<'a> {
             sequence: Some(sequence),
             bid_id: Some(bid),
             transfer_id: None,
-            created_at: self.now,
+            created_at: self.work.now,
         });
         self.remembered.insert(
             (job.bidder, key.clone()),
@@ -308,61 +206,32 @@ impl<'a> Docket<'a> {
         );
     }
 
-    fn state(&self, auction: &Auction) -> Result<AuctionState, Error> {
-        let user = |id| self.wallets.get(&id).map(|wallet| Arc::clone(&wallet.user));
-        Ok(AuctionState::of(
-            auction,
-            &self.core.rules.increments,
-            user,
-        )?)
-    }
-
     /// Whether there is nothing to save.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.transfers.is_empty()
+        self.work.is_empty()
     }
 
     /// Saves the outcome set-wise.
     pub async fn save(&self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
-        let changed = |id| self.auctions.get(id).cloned();
-        let changed: Vec<_> = self.changed_auctions.iter().filter_map(changed).collect();
-        auctions::save(db, &changed).await?;
-        let balances = |id| self.wallets.get(id).map(|wallet| (*id, wallet.balances));
-        let balances: Vec<_> = self.changed_wallets.iter().filter_map(balances).collect();
-        wallets::save(db, &balances).await?;
-        bids::insert(db, &self.bids).await?;
-        transfers::insert(db, &self.transfers).await?;
-        events::insert(db, &self.events).await?;
-        if !self.keys.is_empty() {
-            idempotency::insert(db, &self.keys).await?;
-        }
-        Ok(())
+        self.work.save(db).await
     }
 
     /// A row by which this transaction is known again.
     pub fn witness(&self) -> Option<Witness> {
-        let transfer = || {
-            self.transfers
-                .first()
-                .map(|transfer| Witness::Transfer(transfer.id))
-        };
-        self.bids
-            .first()
-            .map(|bid| Witness::Bid(bid.id))
-            .or_else(transfer)
+        self.work.witness()
     }
 
     /// The answers and the news, once it is committed.
     pub fn into_judged(self) -> Judged {
-        let news = |event| News {
-            event: Arc::new(event),
-            listing: None,
-        };
         Judged {
             verdicts: self.verdicts,
-            news: self.events.into_iter().map(news).collect(),
+            news: self.work.into_news(),
         }
     }
+}
+
+fn leader(auction: &crate::domain::auction::Auction) -> Option<UserId> {
+    auction.lead.map(|lead| lead.bidder)
 }
 
 fn remember(row: idempotency_key::Model) -> ((UserId, String), Remembered) {

@@ -4,19 +4,23 @@
 //! [`Engine::place_bid`].
 
 mod accounts;
+mod affairs;
 mod batch;
 mod blocking;
+mod close_auctions;
 mod create_auction;
 mod docket;
+mod end_auction;
 mod error;
 mod lane;
-mod open_auctions;
+mod orders;
 mod passwords;
 mod place_bid;
 mod places;
 mod read;
 mod update_auction;
 mod wallet;
+mod work;
 
 pub use accounts::{Credentials, Session, SignUp, Token};
 pub use create_auction::CreateAuction;
@@ -35,8 +39,8 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::sync::Notify;
 
 use crate::{
-    domain::{auction::SoftClose, increments::IncrementTable, money::Currency},
-    live::{bus::Bus, hub::Hub},
+    domain::{auction::SoftClose, increments::IncrementTable, money::Currency, order::OrderTimes},
+    live::bus::{Bus, Rooms},
     store::{connection::Db, truncate},
 };
 use lane::Lanes;
@@ -53,6 +57,10 @@ pub struct Rules {
     pub fee_basis_points: u32,
     /// What an auction gets when its seller says nothing; the cap always.
     pub soft_close: SoftClose,
+    /// The times of orders.
+    pub orders: OrderTimes,
+    /// With bids, an auction may be withdrawn until this long before its end.
+    pub cancel_cutoff: TimeDelta,
     /// How long a sign-in lasts.
     pub session_lifetime: TimeDelta,
     /// Anyone may deposit and withdraw; else only admins move money in and out.
@@ -107,7 +115,7 @@ impl Core {
 pub struct Engine {
     core: Arc<Core>,
     lanes: Lanes,
-    hub: Arc<Hub>,
+    rooms: Rooms,
     places: Places,
     passwords: Passwords,
     /// Told when a deadline may have become earlier.
@@ -124,7 +132,7 @@ impl Engine {
         rules: Rules,
         clock: Clock,
         lanes: LaneSettings,
-        hub: Arc<Hub>,
+        rooms: Rooms,
         bus: Arc<dyn Bus>,
     ) -> Result<Arc<Self>, Error> {
         let places = Places::load(&db.read).await?;
@@ -137,7 +145,7 @@ impl Engine {
         Ok(Arc::new(Self {
             lanes: Lanes::start(&core, lanes),
             core,
-            hub,
+            rooms,
             places,
             passwords: Passwords::new()?,
             deadlines: Notify::new(),

@@ -46,22 +46,45 @@ pub struct BidOutcome {
 pub(super) struct Job {
     pub bidder: UserId,
     pub auction: AuctionId,
-    pub offer: Offer,
+    pub ask: Ask,
     pub key: Option<String>,
+}
+
+/// What a bidder asks for.
+#[derive(Debug, Clone)]
+pub(super) enum Ask {
+    /// To bid.
+    Bid(Offer),
+    /// To pay the buy-now price at once, recorded as the bid of this id.
+    BuyNow(BidId),
+}
+
+impl Ask {
+    /// Where the auction's id stands in the input.
+    pub fn id_field(&self) -> &'static [&'static str] {
+        match self {
+            Self::Bid(_) => &["auctionId"],
+            Self::BuyNow(_) => &["id"],
+        }
+    }
 }
 
 impl Job {
     /// What was asked, in a canonical form.
     pub fn request(&self) -> String {
-        let Offer {
-            amount, maximum, ..
-        } = self.offer;
-        format!(
-            "bid {} {} {}",
-            self.auction,
-            amount.minor(),
-            maximum.minor()
-        )
+        match &self.ask {
+            Ask::Bid(Offer {
+                amount, maximum, ..
+            }) => {
+                format!(
+                    "bid {} {} {}",
+                    self.auction,
+                    amount.minor(),
+                    maximum.minor()
+                )
+            }
+            Ask::BuyNow(_) => format!("buy {}", self.auction),
+        }
     }
 }
 
@@ -92,17 +115,36 @@ impl Engine {
         if let Some(Err(refusal)) = bid.idempotency_key.as_deref().map(check_key) {
             return self.refused_unjudged(bid.auction, refusal).await;
         }
-        let auction = bid.auction;
         let job = Job {
             bidder: bid.bidder,
-            auction,
-            offer: Offer {
+            auction: bid.auction,
+            ask: Ask::Bid(Offer {
                 id: BidId::new(),
                 amount: bid.amount,
                 maximum,
-            },
+            }),
             key: bid.idempotency_key,
         };
+        self.judged(job).await
+    }
+
+    /// Pays the buy-now price at once: the same lane, the same judge.
+    ///
+    /// # Errors
+    /// As for a bid.
+    pub async fn buy_now(&self, bidder: UserId, auction: AuctionId) -> Result<BidOutcome, Error> {
+        let ask = Ask::BuyNow(BidId::new());
+        self.judged(Job {
+            bidder,
+            auction,
+            ask,
+            key: None,
+        })
+        .await
+    }
+
+    async fn judged(&self, job: Job) -> Result<BidOutcome, Error> {
+        let auction = job.auction;
         let began = std::time::Instant::now();
         let verdict = self.lanes.submit(job).await?;
         metrics::histogram!("neighborbid_bid_seconds").record(began.elapsed().as_secs_f64());

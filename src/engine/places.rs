@@ -68,6 +68,17 @@ impl Places {
         self.categories.get(*self.category_places.get(id)?)
     }
 
+    /// A category and those inside it.
+    #[must_use]
+    pub fn categories_within(&self, id: &CategoryId) -> Vec<CategoryId> {
+        let within = |c: &&category::Model| c.id == *id || c.parent_id.as_ref() == Some(id);
+        self.categories
+            .iter()
+            .filter(within)
+            .map(|category| category.id.clone())
+            .collect()
+    }
+
     /// All categories, in their order: each right before those inside it.
     #[must_use]
     pub fn categories(&self) -> &[category::Model] {

@@ -9,10 +9,14 @@ use entity::{
 
 use super::{Engine, Error};
 use crate::{
-    domain::{event::Bid, listing::AuctionView, money::Money, user::User},
-    live::feed::{self, Feed},
+    domain::{event::Bid, filter::Filter, listing::AuctionView, money::Money, user::User},
+    live::{
+        feed::{self, Feed},
+        lists::ListFeed,
+        people::OwnFeed,
+    },
     store::{
-        auction_page::{self, Filter, Place, Sort},
+        auction_page::{self, Place, Sort},
         auctions, bids,
         page::Page,
         users,
@@ -132,6 +136,18 @@ impl Engine {
         auction: AuctionId,
         after: Option<i64>,
     ) -> Result<Option<Feed>, Error> {
-        Ok(feed::watch(&self.hub, auction, after).await?)
+        Ok(feed::watch(&self.rooms.hub, auction, after).await?)
+    }
+
+    /// Begins to watch a list: events of the auctions that it shows, as they happen.
+    #[must_use]
+    pub fn watch_list(&self, filter: Filter) -> ListFeed {
+        self.rooms.lists.watch(filter)
+    }
+
+    /// Begins to watch one's own affairs.
+    #[must_use]
+    pub fn watch_own(&self, user: UserId) -> OwnFeed {
+        self.rooms.people.watch(user)
     }
 }

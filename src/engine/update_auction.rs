@@ -17,7 +17,7 @@ use crate::{
         listing::AuctionView,
         refusal::{Code, Refusal},
     },
-    live::bus::News,
+    live::bus::{AuctionNews, News},
     store::{
         auctions::{self, Edit},
         events, tx,
@@ -92,10 +92,10 @@ impl Engine {
         let view = view.ok_or_else(|| Error::Fault("an edited auction is gone".to_owned()))?;
         tx.commit().await?;
         let listing = Some(Arc::clone(&view.listing));
-        self.core.bus.publish(vec![News {
+        self.core.bus.publish(vec![News::Auction(AuctionNews {
             event: Arc::new(event),
             listing,
-        }]);
+        })]);
         Ok(view)
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         money::{MAX_BALANCE, Money},
         refusal::{Code, Refusal},
     },
+    live::bus::{News, PersonNews},
     store::{
         idempotency,
         page::Page,
@@ -111,6 +112,7 @@ impl Engine {
             user: owner,
             kind: *kind,
             amount: *amount,
+            auction: None,
             bid: None,
             at: now,
         };
@@ -128,6 +130,12 @@ impl Engine {
         };
         idempotency::insert(&tx, &[remembered]).await?;
         tx.commit().await?;
+        let news = PersonNews {
+            user: owner,
+            wallet_changed: true,
+            notification: None,
+        };
+        self.core.bus.publish(vec![News::Person(news)]);
         Ok(after)
     }
 

@@ -25,7 +25,9 @@ use std::sync::Arc;
 use async_graphql::{SchemaBuilder, connection::Connection, dataloader::DataLoader};
 
 use crate::engine::Engine;
-use types::{auction::Auction, bid::Bid, wallet::Transfer};
+use types::{
+    auction::Auction, bid::Bid, notification::Notification, order::Order, wallet::Transfer,
+};
 
 /// The one schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -52,6 +54,10 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<Connection<String, Auction>>("A page of auctions.")
         .override_output_type_description::<Connection<String, Bid>>("A page of bids.")
         .override_output_type_description::<Connection<String, Transfer>>("A page of transfers.")
+        .override_output_type_description::<Connection<String, Order>>("A page of orders.")
+        .override_output_type_description::<Connection<String, Notification>>(
+            "A page of notifications.",
+        )
 }
 
 /// The schema over an engine.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use async_graphql::{
     Context, Description, ID, InputObject, Object, Result, connection::Connection,
 };
-use entity::ids::{AuctionId, RegionId};
+use entity::ids::{AuctionId, CategoryId, RegionId};
 use unicode_normalization::UnicodeNormalization;
 
 use super::{
@@ -24,7 +24,10 @@ use super::{
         viewer::Viewer,
     },
 };
-use crate::store::auction_page::{Filter, Place, Sort};
+use crate::{
+    domain::filter::Filter,
+    store::auction_page::{Place, Sort},
+};
 
 /// Everything that can be asked.
 #[derive(Debug, Description)]
@@ -52,7 +55,7 @@ pub struct AuctionFilter {
 }
 
 impl AuctionFilter {
-    fn parse(self, ctx: &Context<'_>) -> Result<Filter> {
+    pub fn parse(self, ctx: &Context<'_>) -> Result<Filter> {
         let currency = &ctx.engine()?.rules().currency;
         let price = |price: Option<Decimal>, field| {
             let parsed = price.map(|price| price.amount(currency, field)).transpose();
@@ -63,10 +66,26 @@ impl AuctionFilter {
         if words.chars().count() > 100 {
             return Err(coded(Code::BadUserInput, "query: at most 100 characters"));
         }
+        let category: Option<CategoryId> = self
+            .category
+            .map(|id| scalar::id(&id, "category"))
+            .transpose()?;
+        let places = ctx.engine()?.places();
+        let categories = match category {
+            None => Vec::new(),
+            Some(id) if places.category(&id).is_none() => {
+                return Err(coded(
+                    Code::BadUserInput,
+                    "category: there is no such category",
+                ));
+            }
+            Some(id) => places.categories_within(&id),
+        };
         Ok(Filter {
             words: words
                 .nfc()
                 .collect::<String>()
+                .to_lowercase()
                 .split_whitespace()
                 .map(str::to_owned)
                 .collect(),
@@ -80,10 +99,7 @@ impl AuctionFilter {
                 .region
                 .map(|id| scalar::id(&id, "region"))
                 .transpose()?,
-            category: self
-                .category
-                .map(|id| scalar::id(&id, "category"))
-                .transpose()?,
+            categories,
             scope: self.scope.map(Into::into),
             min_price: price(self.min_price, &["minPrice"])?,
             max_price: price(self.max_price, &["maxPrice"])?,

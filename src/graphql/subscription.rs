@@ -2,12 +2,13 @@
 
 use async_graphql::{Context, Description, ID, Result, Subscription as Root};
 use entity::ids::AuctionId;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 
 use super::{
     context::ContextExt,
     error::{Code, coded},
-    types::update::AuctionUpdate,
+    query::AuctionFilter,
+    types::update::{AuctionUpdate, ViewerUpdate},
 };
 
 /// Live updates.
@@ -36,5 +37,34 @@ impl Subscription {
             metrics::counter!("neighborbid_deliveries_total").increment(1);
             AuctionUpdate::try_from(update.as_ref())
         }))
+    }
+
+    /// A list page's live prices: every event of the auctions that the filter lets through, as
+    /// they are right after it. Who reads too slowly sees the newest of each auction, as a
+    /// SNAPSHOT.
+    async fn auctions_updated(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which auctions.")] filter: Option<AuctionFilter>,
+    ) -> Result<impl Stream<Item = Result<AuctionUpdate>> + use<>> {
+        let filter = filter.unwrap_or_default().parse(ctx)?;
+        let feed = ctx.engine()?.watch_list(filter);
+        let updates = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
+        Ok(updates.map(|update| {
+            metrics::counter!("neighborbid_deliveries_total").increment(1);
+            AuctionUpdate::try_from(update.as_ref())
+        }))
+    }
+
+    /// The viewer's own affairs as they happen: the wallet whenever it changes (a lead won or
+    /// lost, a payment), and each new notification. First of all, the wallet as it is.
+    async fn viewer_updated(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<impl Stream<Item = ViewerUpdate> + use<>> {
+        let viewer = ctx.signed_in()?.user.id;
+        let feed = ctx.engine()?.watch_own(viewer);
+        let news = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
+        Ok(news.map(ViewerUpdate))
     }
 }

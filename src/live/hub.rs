@@ -10,7 +10,7 @@ use entity::{enums::EventKind, ids::AuctionId};
 use sea_orm::DbErr;
 
 use super::{
-    bus::News,
+    bus::AuctionNews,
     topic::{Position, Topic},
 };
 use crate::{
@@ -58,7 +58,7 @@ impl Hub {
     }
 
     /// Takes news of a commit; drops them when nobody watches that auction here.
-    pub fn receive(self: &Arc<Self>, news: News) {
+    pub fn receive(self: &Arc<Self>, news: AuctionNews) {
         let topic = match self.topics().get(&news.event.auction) {
             Some(watched) => Arc::clone(&watched.topic),
             None => return,
@@ -131,7 +131,7 @@ impl Hub {
                 true => self.view(topic.auction).await?.map(|view| view.listing),
                 false => None,
             };
-            let news = |event| News {
+            let news = |event| AuctionNews {
                 event,
                 listing: listing.clone(),
             };

@@ -3,5 +3,7 @@
 pub mod bus;
 pub mod feed;
 pub mod hub;
+pub mod lists;
+pub mod people;
 mod topic;
 pub mod update;

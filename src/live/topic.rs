@@ -11,7 +11,7 @@ use entity::ids::AuctionId;
 use tokio::sync::{OnceCell, broadcast};
 
 use super::{
-    bus::News,
+    bus::AuctionNews,
     update::{Update, UpdateKind},
 };
 use crate::domain::listing::AuctionView;
@@ -36,8 +36,8 @@ struct Line {
     /// The newest update, and the one before it.
     current: Option<Arc<Update>>,
     previous: Option<Arc<Update>>,
-    /// News that came before the auction was loaded or after a hole.
-    pending: BTreeMap<i64, News>,
+    /// AuctionNews that came before the auction was loaded or after a hole.
+    pending: BTreeMap<i64, AuctionNews>,
     /// The newest number heard of, pending or not.
     announced: i64,
     /// Somebody is reading the log already.
@@ -75,7 +75,7 @@ impl Topic {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The auction as the database has it, once, before anybody watches. News that came while it
+    /// The auction as the database has it, once, before anybody watches. AuctionNews that came while it
     /// was read are in `pending` already. Says whether a hole must be filled.
     pub fn load(&self, view: AuctionView) -> bool {
         let mut line = self.line();
@@ -92,7 +92,7 @@ impl Topic {
     }
 
     /// Takes news from the bus. Says whether the caller must see to a hole being filled.
-    pub fn receive(&self, news: News) -> bool {
+    pub fn receive(&self, news: AuctionNews) -> bool {
         let mut line = self.line();
         let sequence = news.event.sequence();
         line.announced = line.announced.max(sequence);
@@ -109,7 +109,7 @@ impl Topic {
     }
 
     /// Takes what the log had. Says whether there is still a hole.
-    pub fn fill(&self, read: Vec<News>) -> bool {
+    pub fn fill(&self, read: Vec<AuctionNews>) -> bool {
         let mut line = self.line();
         for news in read {
             line.pending.insert(news.event.sequence(), news);

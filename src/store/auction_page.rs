@@ -1,11 +1,7 @@
 //! Pages of auctions: every filter and order of the list, by cursors that stay right while
 //! auctions are added and prices move.
 
-use entity::{
-    Time, auction, category,
-    enums::{AuctionScope, AuctionStatus},
-    ids::{AuctionId, CategoryId, RegionId, UserId},
-};
+use entity::{Time, auction, enums::AuctionScope, ids::AuctionId};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait,
@@ -14,27 +10,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 
 use super::page::Page;
-
-/// Which auctions a list shows; what is `None` or empty does not narrow it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Filter {
-    /// Words that all stand in the title or the description, whatever their case.
-    pub words: Vec<String>,
-    /// In one of these states.
-    pub status: Vec<AuctionStatus>,
-    /// Here, in the regions inside it, or national.
-    pub region: Option<RegionId>,
-    /// Of this category or one inside it.
-    pub category: Option<CategoryId>,
-    /// Of this scope.
-    pub scope: Option<AuctionScope>,
-    /// With at least this price, in minor units.
-    pub min_price: Option<i64>,
-    /// With at most this price, in minor units.
-    pub max_price: Option<i64>,
-    /// Of this seller.
-    pub seller: Option<UserId>,
-}
+use crate::domain::filter::Filter;
 
 /// The order of a list. Ties are parted by id, so that it is total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,17 +187,8 @@ fn condition(backend: DbBackend, filter: &Filter) -> Condition {
                 .add(Region.starts_with(&region.0)),
         );
     }
-    if let Some(category) = &filter.category {
-        let inside = category::Entity::find()
-            .select_only()
-            .column(category::Column::Id)
-            .filter(category::Column::ParentId.eq(category.clone()))
-            .into_query();
-        all = all.add(
-            Condition::any()
-                .add(Category.eq(category.clone()))
-                .add(Category.in_subquery(inside)),
-        );
+    if !filter.categories.is_empty() {
+        all = all.add(Category.is_in(filter.categories.iter().cloned()));
     }
     all.add_option(filter.scope.map(|scope| Scope.eq(scope)))
         .add_option(filter.min_price.map(|minor| CurrentPrice.gte(minor)))

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use entity::{
     Time, auction,
-    enums::{AuctionScope, AuctionStatus},
+    enums::AuctionScope,
     ids::{AuctionId, CategoryId},
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr,
-    EntityTrait, QueryFilter, QueryResult, Statement,
+    EntityTrait, QueryFilter, QueryResult, Statement, sea_query::Expr,
 };
 
 use super::{
@@ -27,7 +27,7 @@ use crate::domain::{
 
 /// The columns that judging needs, so that a bid never carries a description around.
 const JUDGED: &str = "id, seller_id, scope, region_id, starting_price, current_price, bid_unit, \
-    reserve_price, bid_count, leader_id, leader_maximum, leader_bid_id, starts_at, ends_at, \
+    reserve_price, buy_now_price, bid_count, leader_id, leader_maximum, leader_bid_id, starts_at, ends_at, \
     scheduled_ends_at, soft_close_window_seconds, soft_close_extension_seconds, \
     soft_close_cap_seconds, status, sequence";
 
@@ -85,6 +85,7 @@ fn judged(row: &QueryResult) -> Result<Auction, DbErr> {
         price: money(row.try_get("", "current_price")?)?,
         bid_unit: optional("bid_unit")?,
         reserve: optional("reserve_price")?,
+        buy_now: optional("buy_now_price")?,
         lead,
         bid_count: row.try_get("", "bid_count")?,
         status: row.try_get("", "status")?,
@@ -175,6 +176,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: &NewAuction) -> Result<(), D
         current_price: Set(auction.price.minor()),
         bid_unit: Set(auction.bid_unit.map(|unit| unit.minor())),
         reserve_price: Set(auction.reserve.map(|reserve| reserve.minor())),
+        buy_now_price: Set(auction.buy_now.map(|price| price.minor())),
         bid_count: Set(0),
         leader_id: Set(None),
         leader_maximum: Set(None),
@@ -188,6 +190,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: &NewAuction) -> Result<(), D
         status: Set(auction.status),
         sequence: Set(auction.sequence),
         created_at: Set(*created_at),
+        cancel_reason: Set(None),
     }
     .insert(db)
     .await?;
@@ -273,6 +276,7 @@ fn view(row: &QueryResult, table: &IncrementTable) -> Result<AuctionView, DbErr>
         region: row.try_get("", "region_id")?,
         starting_price: auction.starting_price,
         bid_unit: auction.bid_unit,
+        buy_now_price: auction.buy_now,
         starts_at: auction.starts_at,
     };
     Ok(AuctionView {
@@ -281,38 +285,75 @@ fn view(row: &QueryResult, table: &IncrementTable) -> Result<AuctionView, DbErr>
     })
 }
 
+/// Says why a cancelled auction was withdrawn.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_cancel_reason(
+    db: &impl ConnectionTrait,
+    id: AuctionId,
+    reason: &str,
+) -> Result<(), DbErr> {
+    auction::Entity::update_many()
+        .col_expr(auction::Column::CancelReason, Expr::value(reason))
+        .filter(auction::Column::Id.eq(id))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
 /// The next time at which a scheduled auction opens.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn next_opening(db: &impl ConnectionTrait) -> Result<Option<Time>, DbErr> {
-    let text = "SELECT starts_at FROM auctions WHERE status = 'SCHEDULED' \
-                ORDER BY starts_at LIMIT 1";
-    let statement = Statement::from_string(db.get_database_backend(), text);
-    db.query_one_raw(statement)
-        .await?
-        .map(|row| row.try_get("", "starts_at"))
-        .transpose()
+    first_time(db, "starts_at", "SCHEDULED").await
 }
 
-/// Scheduled auctions that should be open at `now`, the longest overdue first.
+/// The next time at which an open auction ends.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn due_to_open(
+pub async fn next_ending(db: &impl ConnectionTrait) -> Result<Option<Time>, DbErr> {
+    first_time(db, "ends_at", "OPEN").await
+}
+
+async fn first_time(
+    db: &impl ConnectionTrait,
+    column: &str,
+    status: &str,
+) -> Result<Option<Time>, DbErr> {
+    let text = format!(
+        "SELECT {column} FROM auctions WHERE status = '{status}' ORDER BY {column} LIMIT 1"
+    );
+    let statement = Statement::from_string(db.get_database_backend(), text);
+    db.query_one_raw(statement)
+        .await?
+        .map(|row| row.try_get("", column))
+        .transpose()
+}
+
+/// Auctions that should be open, or over, at `now`; the longest overdue first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn due(
     db: &impl ConnectionTrait,
     now: Time,
     limit: u64,
 ) -> Result<Vec<AuctionId>, DbErr> {
-    use sea_orm::{QueryOrder, QuerySelect};
-    auction::Entity::find()
-        .select_only()
-        .column(auction::Column::Id)
-        .filter(auction::Column::Status.eq(AuctionStatus::Scheduled))
-        .filter(auction::Column::StartsAt.lte(now))
-        .order_by_asc(auction::Column::StartsAt)
-        .limit(limit)
-        .into_tuple()
-        .all(db)
-        .await
+    let text = "SELECT id FROM (
+                  SELECT id, starts_at AS due_at FROM auctions
+                  WHERE status = 'SCHEDULED' AND starts_at <= $1
+                  UNION ALL
+                  SELECT id, ends_at AS due_at FROM auctions
+                  WHERE status = 'OPEN' AND ends_at <= $1) AS d
+                ORDER BY due_at LIMIT $2";
+    let values = [now.into(), limit.cast_signed().into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), text, values);
+    db.query_all_raw(statement)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id"))
+        .collect()
 }

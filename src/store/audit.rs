@@ -122,6 +122,52 @@ pub const CHECKS: &[Check] = &[
               FROM auctions a JOIN auction_events e
               ON e.auction_id = a.id AND e.sequence = a.sequence",
     },
+    Check {
+        name: "escrow equals the prices of the unsettled orders",
+        sql: "SELECT (SELECT COUNT(*) FROM orders) AS checked, CASE WHEN
+                (SELECT COALESCE(SUM(CASE WHEN to_account = 'ESCROW' THEN amount
+                   WHEN from_account = 'ESCROW' THEN -amount ELSE 0 END), 0) FROM transfers)
+                = (SELECT COALESCE(SUM(price), 0) FROM orders
+                   WHERE status NOT IN ('COMPLETED', 'REFUNDED')) THEN 0 ELSE 1 END AS broken",
+    },
+    Check {
+        name: "fees equal the fees of the completed orders",
+        sql: "SELECT (SELECT COUNT(*) FROM orders WHERE status = 'COMPLETED') AS checked, CASE WHEN
+                (SELECT COALESCE(SUM(amount), 0) FROM transfers WHERE to_account = 'FEES')
+                = (SELECT COALESCE(SUM(fee), 0) FROM orders WHERE status = 'COMPLETED')
+                THEN 0 ELSE 1 END AS broken",
+    },
+    Check {
+        name: "each order's price was captured, and paid or refunded as its status says",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN
+                o.price = COALESCE(t.captured, 0)
+                AND COALESCE(t.paid, 0) = CASE o.status WHEN 'COMPLETED' THEN o.price ELSE 0 END
+                AND COALESCE(t.refunded, 0) = CASE o.status WHEN 'REFUNDED' THEN o.price ELSE 0 END
+                THEN 0 ELSE 1 END), 0) AS broken
+              FROM orders o LEFT JOIN (
+                SELECT auction_id, SUM(CASE WHEN kind = 'CAPTURE' THEN amount END) AS captured,
+                  SUM(CASE WHEN kind IN ('PAYOUT', 'FEE') THEN amount END) AS paid,
+                  SUM(CASE WHEN kind = 'REFUND' THEN amount END) AS refunded
+                FROM transfers GROUP BY auction_id) t ON t.auction_id = o.auction_id",
+    },
+    Check {
+        name: "each sold auction has its order, and no other has one",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE
+                WHEN a.status = 'SOLD' AND o.price = a.current_price
+                  AND o.buyer_id = a.leader_id AND o.seller_id = a.seller_id THEN 0
+                WHEN a.status <> 'SOLD' AND o.id IS NULL THEN 0 ELSE 1 END), 0) AS broken
+              FROM auctions a LEFT JOIN orders o ON o.auction_id = a.id",
+    },
+    Check {
+        name: "ended auctions hold nothing, and nothing follows their end",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN e.sequence = a.sequence
+                AND 0 = (SELECT COALESCE(SUM(CASE t.kind WHEN 'HOLD' THEN t.amount
+                  WHEN 'RELEASE' THEN -t.amount WHEN 'CAPTURE' THEN -t.amount ELSE 0 END), 0)
+                  FROM transfers t WHERE t.auction_id = a.id) THEN 0 ELSE 1 END), 0) AS broken
+              FROM auctions a LEFT JOIN auction_events e
+              ON e.auction_id = a.id AND e.kind IN ('SOLD', 'UNSOLD', 'CANCELLED')
+              WHERE a.status IN ('SOLD', 'UNSOLD', 'CANCELLED')",
+    },
 ];
 
 impl Check {

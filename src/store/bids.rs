@@ -177,3 +177,21 @@ pub async fn maxima_of(
         })
         .collect()
 }
+
+/// Everybody who bid on an auction.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn bidders_of(
+    db: &impl ConnectionTrait,
+    auction: AuctionId,
+) -> Result<Vec<UserId>, DbErr> {
+    let text = "SELECT DISTINCT bidder_id FROM bids WHERE auction_id = $1";
+    let statement =
+        Statement::from_sql_and_values(db.get_database_backend(), text, [auction.into()]);
+    db.query_all_raw(statement)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "bidder_id"))
+        .collect()
+}

@@ -10,6 +10,8 @@ pub mod categories;
 pub mod connection;
 pub mod events;
 pub mod idempotency;
+pub mod notifications;
+pub mod orders;
 pub mod outcome;
 pub mod page;
 pub mod regions;

@@ -24,8 +24,10 @@ pub struct NewTransfer {
     pub kind: TransferKind,
     /// How much.
     pub amount: Money,
-    /// For which auction, and by which bid.
-    pub bid: Option<(AuctionId, BidId)>,
+    /// For which auction.
+    pub auction: Option<AuctionId>,
+    /// By which bid.
+    pub bid: Option<BidId>,
     /// When.
     pub at: Time,
 }
@@ -52,9 +54,9 @@ pub async fn insert(db: &impl ConnectionTrait, new: &[NewTransfer]) -> Result<()
         .text("kind", of().map(|t| Some(t.kind.as_str().to_owned())))
         .uuid(
             "auction_id",
-            of().map(|t| t.bid.map(|(auction, _)| auction.0)),
+            of().map(|t| t.auction.map(|auction| auction.0)),
         )
-        .uuid("bid_id", of().map(|t| t.bid.map(|(_, bid)| bid.0)))
+        .uuid("bid_id", of().map(|t| t.bid.map(|bid| bid.0)))
         .time("at", of().map(|t| t.at))
         .insert(db, "transfers")
         .await
@@ -82,6 +84,8 @@ pub async fn of_user(
 ) -> Result<Vec<transfer::Model>, DbErr> {
     let mut select = transfer::Entity::find()
         .filter(transfer::Column::UserId.eq(user))
+        // A fee is taken from escrow: no wallet moves.
+        .filter(transfer::Column::Kind.ne(TransferKind::Fee))
         .order_by_desc(transfer::Column::Id)
         .limit(u64::from(page.size) + 1);
     if let Some(after) = page.after {

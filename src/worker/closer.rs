@@ -1,5 +1,5 @@
-//! Keeps auctions' deadlines: sleeps until the next one, or until one moves; it never polls
-//! blindly. Any number of processes may run it.
+//! Keeps the deadlines of auctions and orders: sleeps until the next one, or until one moves; it
+//! never polls blindly. Any number of processes may run it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
         let wait = match turn(&engine).await {
             Ok(wait) => wait,
             Err(error) => {
-                tracing::warn!(%error, "opening auctions");
+                tracing::warn!(%error, "keeping deadlines");
                 PAUSE
             }
         };
@@ -34,11 +34,13 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
 
 /// Does what is due, and says how long to sleep.
 async fn turn(engine: &Engine) -> Result<Duration, Error> {
-    if engine.open_due_auctions().await? > 0 {
+    let done = engine.turn_due_auctions().await? + engine.complete_due_orders().await?;
+    if done > 0 {
         return Ok(Duration::ZERO);
     }
-    let until = engine.next_opening().await?.map(|at| at - engine.time());
-    Ok(until.map_or(LONGEST, |until| {
-        until.to_std().unwrap_or_default().min(LONGEST)
-    }))
+    let (next, now) = engine.next_deadline().await?;
+    let until = next.map(|at| (at - now).to_std().unwrap_or_default());
+    // A deadline that is over and yet was not turned belongs to another process just now.
+    let until = until.map(|until| until.max(Duration::from_millis(1)));
+    Ok(until.map_or(LONGEST, |until| until.min(LONGEST)))
 }

@@ -152,14 +152,14 @@ on_both! {
         let later = CreateAuction { starts_at: Some(starts_at), ..house.a_lamp() };
         let (lamp, other) = (house.list(&seller, later.clone()).await, house.list(&seller, later).await);
         assert_eq!(code(&house.bid(&ann, lamp, 10_000).await), Some(Code::AuctionNotOpen));
-        assert_eq!(house.engine.next_opening().await.unwrap(), Some(starts_at));
-        assert_eq!(house.engine.open_due_auctions().await.unwrap(), 0);
+        assert_eq!(house.engine.next_deadline().await.unwrap().0, Some(starts_at));
+        assert_eq!(house.engine.turn_due_auctions().await.unwrap(), 0);
         house.set(starts_at);
         // A bid in time finds it open, even though nobody opened it.
         let bid = house.bid(&ann, lamp, 10_000).await;
         assert_eq!((code(&bid), bid.auction.unwrap().1.sequence), (None, 2));
-        assert_eq!(house.engine.open_due_auctions().await.unwrap(), 1, "the other one");
-        assert_eq!(house.engine.open_due_auctions().await.unwrap(), 0);
+        assert_eq!(house.engine.turn_due_auctions().await.unwrap(), 1, "the other one");
+        assert_eq!(house.engine.turn_due_auctions().await.unwrap(), 0);
         let view = house.engine.auction(other).await.unwrap().unwrap();
         assert_eq!((view.state.status, view.state.sequence), (entity::enums::AuctionStatus::Open, 1));
     }

@@ -54,6 +54,7 @@ fn fresh() -> Scene {
         price: money(1_000),
         bid_unit: None,
         reserve: None,
+        buy_now: None,
         lead: None,
         bid_count: 0,
         status: AuctionStatus::Open,

@@ -171,6 +171,7 @@ impl Room {
             price: money(house.starting_price),
             bid_unit: house.bid_unit.map(money),
             reserve: house.reserve.map(money),
+            buy_now: None,
             lead: None,
             bid_count: 0,
             status: AuctionStatus::Scheduled,

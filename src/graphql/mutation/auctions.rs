@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, TimeDelta, Utc};
+use entity::ids::AuctionId;
 
 use super::answer;
 use crate::{
@@ -52,6 +53,8 @@ pub struct CreateAuctionInput {
     bid_unit: Option<Decimal>,
     /// Below it nothing is sold. Never shown to anybody.
     reserve_price: Option<Decimal>,
+    /// Who pays it has bought: above the starting price, no less than the reserve.
+    buy_now_price: Option<Decimal>,
     /// From when bids count; by default at once. At most 90 days ahead.
     starts_at: Option<DateTime<Utc>>,
     /// Until when bids count: 1 minute to 30 days after the start.
@@ -73,6 +76,22 @@ pub struct UpdateAuctionInput {
     description: Option<String>,
     /// What kind of goods it is.
     category: Option<ID>,
+}
+
+/// An auction to withdraw.
+#[derive(Debug, InputObject)]
+pub struct CancelAuctionInput {
+    /// Which auction.
+    id: ID,
+    /// Why, for those who bid: 1 to 500 characters.
+    reason: String,
+}
+
+/// An auction.
+#[derive(Debug, InputObject)]
+pub struct AuctionIdInput {
+    /// Which.
+    pub id: ID,
 }
 
 /// The auction, or why nothing was done.
@@ -119,6 +138,7 @@ fn parse(input: CreateAuctionInput, currency: &Currency) -> Result<CreateAuction
         starting_price: amount(&input.starting_price, &["startingPrice"])?,
         bid_unit: optional(&input.bid_unit, &["bidUnit"])?,
         reserve_price: optional(&input.reserve_price, &["reservePrice"])?,
+        buy_now_price: optional(&input.buy_now_price, &["buyNowPrice"])?,
         title: input.title,
         description: input.description,
         category: category(input.category)?,
@@ -178,4 +198,42 @@ impl Auctions {
         };
         payload(ctx, done)
     }
+
+    /// Withdraws an auction: always before the first bid; with bids, until 12 hours before its
+    /// end. All holds end. FORBIDDEN to others than its seller.
+    async fn cancel_auction(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which, and why.")] input: CancelAuctionInput,
+    ) -> Result<AuctionPayload> {
+        let seller = ctx.signed_in()?;
+        let done = match auction_id(&input.id) {
+            Ok(id) => {
+                ctx.engine()?
+                    .cancel_auction(seller, id, &input.reason)
+                    .await
+            }
+            Err(refusal) => Err(refusal.into()),
+        };
+        payload(ctx, done)
+    }
+
+    /// Sells to the leader now, if the reserve is met. FORBIDDEN to others than its seller.
+    async fn end_auction_early(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] input: AuctionIdInput,
+    ) -> Result<AuctionPayload> {
+        let seller = ctx.signed_in()?;
+        let done = match auction_id(&input.id) {
+            Ok(id) => ctx.engine()?.end_auction_early(seller, id).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        payload(ctx, done)
+    }
+}
+
+fn auction_id(id: &ID) -> Result<AuctionId, Refusal> {
+    id.parse()
+        .map_err(|_| Refusal::new(Code::AuctionNotFound, "There is no such auction.").at(&["id"]))
 }

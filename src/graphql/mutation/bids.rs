@@ -3,13 +3,14 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use entity::ids::{AuctionId, UserId};
 
+use super::auctions::AuctionIdInput;
 use crate::{
     domain::refusal::{Code, Refusal},
     engine::{BidOutcome, Error, PlaceBid},
     graphql::{
         context::ContextExt,
         scalar::Decimal,
-        types::{auction::Auction, bid::Bid, user_error::UserError},
+        types::{auction::Auction, bid::Bid, order::Order, user_error::UserError},
     },
 };
 
@@ -39,6 +40,17 @@ pub struct PlaceBidPayload {
     bid: Option<Bid>,
     /// The auction right after, also when the bid was refused; null when there is none of that id.
     auction: Option<Auction>,
+    /// Why it was refused; empty when it was not.
+    user_errors: Vec<UserError>,
+}
+
+/// What was bought, or why it was not.
+#[derive(Debug, SimpleObject)]
+pub struct BuyNowPayload {
+    /// The auction right after, also when refused; null when there is none of that id.
+    auction: Option<Auction>,
+    /// What the sale owes its two sides; null when refused.
+    order: Option<Order>,
     /// Why it was refused; empty when it was not.
     user_errors: Vec<UserError>,
 }
@@ -109,5 +121,43 @@ impl Bids {
             .await
             .map_err(|error| ctx.fault(error))?;
         Ok(outcome.into())
+    }
+
+    /// Pays the buy-now price at once: open to whoever may bid, while the price is below it.
+    async fn buy_now(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which auction.")] input: AuctionIdInput,
+    ) -> Result<BuyNowPayload> {
+        let buyer = ctx.signed_in()?.user.id;
+        ctx.rates()?.bid(buyer)?;
+        let Ok(auction) = input.id.parse::<AuctionId>() else {
+            let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
+            let user_errors = vec![refusal.at(&["id"]).into()];
+            return Ok(BuyNowPayload {
+                auction: None,
+                order: None,
+                user_errors,
+            });
+        };
+        let engine = ctx.engine()?;
+        let outcome = engine
+            .buy_now(buyer, auction)
+            .await
+            .map_err(|error| ctx.fault(error))?;
+        let order = match outcome.refusal {
+            Some(_) => None,
+            None => engine
+                .order_of_auction(auction)
+                .await
+                .map_err(|error| ctx.fault(error))?,
+        };
+        Ok(BuyNowPayload {
+            auction: outcome
+                .auction
+                .map(|(id, state)| Auction::with_state(id, state)),
+            order: order.map(Order),
+            user_errors: outcome.refusal.into_iter().map(UserError::from).collect(),
+        })
     }
 }

@@ -3,6 +3,8 @@
 mod auctions;
 mod bids;
 mod blocking;
+mod notifications;
+mod orders;
 mod sessions;
 mod wallets;
 
@@ -19,6 +21,8 @@ pub struct Mutation(
     auctions::Auctions,
     bids::Bids,
     blocking::Blocking,
+    orders::Orders,
+    notifications::Notifications,
 );
 
 /// What was done, or why it was refused; anything else is a top-level error.

@@ -161,6 +161,13 @@ impl Auction {
         unit.map(|unit| decimal(ctx, unit)).transpose()
     }
 
+    /// Who pays it has bought, at once; null when the seller named none. Open while the price is
+    /// below it.
+    async fn buy_now_price(&self, ctx: &Context<'_>) -> Result<Option<Decimal>> {
+        let price = self.listing(ctx).await?.buy_now_price;
+        price.map(|price| decimal(ctx, price)).transpose()
+    }
+
     /// What the public may know of the hidden reserve.
     async fn reserve_status(&self) -> ReserveStatus {
         self.state.reserve_status.into()
@@ -174,6 +181,12 @@ impl Auction {
     /// Who leads; null before the first bid.
     async fn leader(&self) -> Option<User> {
         self.state.leader.clone().map(User)
+    }
+
+    /// Who won; null unless SOLD.
+    async fn winner(&self) -> Option<User> {
+        let sold = self.state.status == entity::enums::AuctionStatus::Sold;
+        self.state.leader.clone().filter(|_| sold).map(User)
     }
 
     /// From when bids count.

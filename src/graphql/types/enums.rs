@@ -81,8 +81,67 @@ api_enum!(
         Hold,
         /// Locked money became available again.
         Release,
+        /// A winner's locked money went into escrow.
+        Capture,
+        /// A sale's price came from escrow, but for the fee.
+        Payout,
+        /// An order's price came back from escrow.
+        Refund,
+        /// The house's share of a sale.
+        Fee,
     }
 );
+
+api_enum!(
+    /// Where an order stands between the hammer and the money.
+    OrderStatus from "entity::enums::OrderStatus" {
+        /// Sold; the price is in escrow and the seller has the goods. After 72 hours the buyer
+        /// may cancel.
+        AwaitingHandover,
+        /// The seller says that the buyer has the goods. After 7 days it completes by itself.
+        HandedOver,
+        /// A side disagrees; an admin decides.
+        Disputed,
+        /// The seller is paid, but for the fee.
+        Completed,
+        /// The buyer has the money back.
+        Refunded,
+    }
+);
+api_enum!(
+    /// What a notification tells its reader.
+    NotificationKind from "entity::enums::NotificationKind" {
+        /// The lead is lost.
+        Outbid,
+        /// The reader won.
+        Won,
+        /// The reader's auction sold.
+        Sold,
+        /// The reader's auction, or one that the reader led, ended without a winner.
+        Unsold,
+        /// An auction that the reader bid on was withdrawn.
+        AuctionCancelled,
+        /// The seller says that the reader has the goods.
+        HandedOver,
+        /// The seller is paid.
+        OrderCompleted,
+        /// The buyer has the money back.
+        OrderRefunded,
+        /// The other side disagrees.
+        DisputeOpened,
+        /// An admin decided.
+        DisputeResolved,
+    }
+);
+
+/// How an admin decides a dispute.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+pub enum DisputeOutcome {
+    /// The seller is paid, but for the fee.
+    PaySeller,
+    /// The buyer gets the money back.
+    RefundBuyer,
+}
 
 /// The order of a list of auctions. Ties are parted by age.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]

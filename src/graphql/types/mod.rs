@@ -6,6 +6,8 @@ pub mod category;
 pub mod enums;
 pub mod marketplace;
 pub mod node;
+pub mod notification;
+pub mod order;
 pub mod region;
 pub mod update;
 pub mod user;

@@ -1,10 +1,13 @@
 //! Anything with an id.
 
 use async_graphql::{Context, ID, Interface, Result};
-use entity::ids::{AuctionId, BidId, CategoryId, RegionId, TransferId, UserId};
+use entity::ids::{
+    AuctionId, BidId, CategoryId, NotificationId, OrderId, RegionId, TransferId, UserId,
+};
 
 use super::{
-    auction::Auction, bid::Bid, category::Category, region::Region, user::User, wallet::Transfer,
+    auction::Auction, bid::Bid, category::Category, notification::Notification, order::Order,
+    region::Region, user::User, wallet::Transfer,
 };
 use crate::graphql::context::ContextExt;
 
@@ -24,6 +27,10 @@ pub enum Node {
     User(User),
     /// A transfer; only its owner finds it.
     Transfer(Transfer),
+    /// An order; only its sides and admins find it.
+    Order(Order),
+    /// A notification; only its reader finds it.
+    Notification(Notification),
     /// A region.
     Region(Region),
     /// A category.
@@ -54,6 +61,18 @@ impl Node {
             let viewer = ctx.session().map(|session| session.user.id);
             let own = transfer.filter(|transfer| Some(transfer.user_id) == viewer);
             return Ok(own.map(|transfer| Self::Transfer(Transfer(transfer))));
+        }
+        if let (Ok(id), Some(viewer)) = (id.parse::<OrderId>(), ctx.session()) {
+            let order = engine
+                .order_for(viewer, id)
+                .await
+                .map_err(|error| ctx.fault(error))?;
+            return Ok(order.map(|order| Self::Order(Order(order))));
+        }
+        if let (Ok(id), Some(viewer)) = (id.parse::<NotificationId>(), ctx.session()) {
+            let found = engine.notification_of(viewer.user.id, id).await;
+            let found = found.map_err(|error| ctx.fault(error))?;
+            return Ok(found.map(|row| Self::Notification(Notification(row))));
         }
         if let Ok(id) = id.parse::<RegionId>() {
             let region = engine.places().region(&id).cloned();

@@ -2,15 +2,23 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, Result, SimpleObject};
+use async_graphql::{Context, Description, Enum, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::enums::EventKind;
 
 use super::{
     auction::{Auction, sequence},
     bid::Bid,
+    notification::Notification,
+    wallet::Wallet,
 };
-use crate::live::update::{Update, UpdateKind};
+use crate::{
+    graphql::context::ContextExt,
+    live::{
+        bus::PersonNews,
+        update::{Update, UpdateKind},
+    },
+};
 
 /// A snapshot of an auction, or an event with the auction as it was right after it.
 #[derive(Debug, Clone, SimpleObject)]
@@ -39,6 +47,12 @@ pub enum AuctionUpdateKind {
     Edited,
     /// A bid was recorded.
     BidPlaced,
+    /// It ended with a winner. The last update.
+    Sold,
+    /// It ended without one: no bid, or the reserve was not met. The last update.
+    Unsold,
+    /// Its seller withdrew it. The last update.
+    Cancelled,
 }
 
 impl TryFrom<&Update> for AuctionUpdate {
@@ -54,6 +68,9 @@ impl TryFrom<&Update> for AuctionUpdate {
                 UpdateKind::Event(EventKind::Opened) => AuctionUpdateKind::Opened,
                 UpdateKind::Event(EventKind::Edited) => AuctionUpdateKind::Edited,
                 UpdateKind::Event(EventKind::BidPlaced) => AuctionUpdateKind::BidPlaced,
+                UpdateKind::Event(EventKind::Sold) => AuctionUpdateKind::Sold,
+                UpdateKind::Event(EventKind::Unsold) => AuctionUpdateKind::Unsold,
+                UpdateKind::Event(EventKind::Cancelled) => AuctionUpdateKind::Cancelled,
             },
             at: update.at,
             bid: bid.map(|bid| Bid {
@@ -62,5 +79,31 @@ impl TryFrom<&Update> for AuctionUpdate {
             }),
             auction,
         })
+    }
+}
+
+/// Something of the viewer's own that changed.
+#[derive(Debug, Clone, Description)]
+pub struct ViewerUpdate(pub PersonNews);
+
+#[Object(use_type_description)]
+impl ViewerUpdate {
+    /// The wallet as it is now; null when it did not change.
+    async fn wallet(&self, ctx: &Context<'_>) -> Result<Option<Wallet>> {
+        if !self.0.wallet_changed {
+            return Ok(None);
+        }
+        let owner = self.0.user;
+        let balances = ctx
+            .engine()?
+            .balances(owner)
+            .await
+            .map_err(|error| ctx.fault(error))?;
+        Ok(Some(Wallet { owner, balances }))
+    }
+
+    /// A new notification; null when it was only the wallet.
+    async fn notification(&self) -> Option<Notification> {
+        self.0.notification.as_deref().cloned().map(Notification)
     }
 }

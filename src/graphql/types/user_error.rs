@@ -91,4 +91,20 @@ pub enum UserErrorCode {
     InvalidSoftClose,
     /// The auction has bids, so it can no longer be edited.
     AuctionHasBids,
+    /// The auction has no buy-now price, or its price has passed it.
+    BuyNowUnavailable,
+    /// With bids, an auction may be withdrawn until 12 hours before its end.
+    TooLateToCancel,
+    /// Nobody has bid.
+    NoBids,
+    /// The price has not reached the reserve.
+    ReserveNotMet,
+    /// A reason or a note has 1 to 500 characters.
+    InvalidReason,
+    /// There is no order of that id in which the viewer is a side.
+    OrderNotFound,
+    /// The order is not in a state that allows this.
+    OrderStateForbids,
+    /// The other side still has time.
+    TooEarly,
 }

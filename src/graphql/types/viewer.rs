@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Description, Object, Result, connection::Connection};
-use entity::ids::BidId;
+use entity::ids::{BidId, NotificationId, OrderId};
 
-use super::{auction::Auction, bid::Bid, user::User, wallet::Wallet};
+use super::{
+    auction::Auction, bid::Bid, notification::Notification, order::Order, user::User,
+    wallet::Wallet,
+};
 use crate::{
+    domain::filter::Filter,
     engine::Session,
     graphql::{
         context::ContextExt,
         page::{self, PageArgs},
         query::auction_connection,
     },
-    store::auction_page::{Filter, Sort},
+    store::auction_page::Sort,
 };
 
 /// The one who is signed in, with what only they may see.
@@ -75,5 +79,47 @@ impl Viewer {
             ..Default::default()
         };
         auction_connection(ctx, &filter, Sort::Newest, page).await
+    }
+
+    /// The orders in which they buy or sell, newest first.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100; 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+    ) -> Result<Connection<String, Order>> {
+        let page = PageArgs {
+            first,
+            after,
+            ..Default::default()
+        }
+        .page::<OrderId>()?;
+        let orders = ctx.engine()?.orders_of(self.0.user.id, &page).await;
+        let orders = orders.map_err(|error| ctx.fault(error))?;
+        Ok(page::connection(&page, orders, |order| order.id, Order))
+    }
+
+    /// What happened to them, newest first.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn notifications(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those not read yet.", default)] unread_only: bool,
+        #[graphql(desc = "How many, 1 to 100; 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+    ) -> Result<Connection<String, Notification>> {
+        let page = PageArgs {
+            first,
+            after,
+            ..Default::default()
+        }
+        .page::<NotificationId>()?;
+        let found = ctx
+            .engine()?
+            .notifications_of(self.0.user.id, unread_only, &page)
+            .await;
+        let found = found.map_err(|error| ctx.fault(error))?;
+        Ok(page::connection(&page, found, |row| row.id, Notification))
     }
 }

@@ -103,8 +103,8 @@ impl Transfer {
     /// As its wallet's owner sees it.
     async fn direction(&self) -> TransferDirection {
         match self.0.kind {
-            Kind::Deposit => TransferDirection::In,
-            Kind::Withdrawal => TransferDirection::Out,
+            Kind::Deposit | Kind::Payout | Kind::Refund => TransferDirection::In,
+            Kind::Withdrawal | Kind::Capture | Kind::Fee => TransferDirection::Out,
             Kind::Hold => TransferDirection::Lock,
             Kind::Release => TransferDirection::Unlock,
         }

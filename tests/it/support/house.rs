@@ -12,6 +12,7 @@ use neighborbid::{
     domain::{
         auction::SoftClose,
         money::{Currency, Money},
+        order::OrderTimes,
         refusal::Code,
         user::User,
     },
@@ -19,7 +20,12 @@ use neighborbid::{
         BidOutcome, Clock, CreateAuction, Engine, LaneSettings, PlaceBid, Rules, Session,
         WalletMove,
     },
-    live::{bus::LocalBus, hub::Hub},
+    live::{
+        bus::{LocalBus, Rooms},
+        hub::Hub,
+        lists::Lists,
+        people::People,
+    },
     store::{connection::Db, users},
 };
 use sea_orm::TransactionTrait;
@@ -61,6 +67,11 @@ pub fn rules() -> Rules {
             extension: seconds(60),
             cap: seconds(3_600),
         },
+        orders: OrderTimes {
+            handover: TimeDelta::hours(72),
+            receipt: TimeDelta::days(7),
+        },
+        cancel_cutoff: TimeDelta::hours(12),
         session_lifetime: TimeDelta::days(30),
         payments_are_simulated: true,
     }
@@ -85,8 +96,14 @@ impl TestHouse {
             queue: 4_096,
         };
         let hub = Hub::new(db.clone(), rules().increments);
-        let bus = Arc::new(LocalBus::new(Arc::clone(&hub)));
-        let engine = Engine::start(db.clone(), rules(), clock, lanes, Arc::clone(&hub), bus)
+        let lists = Lists::start(db.clone(), rules().increments);
+        let rooms = Rooms {
+            hub: Arc::clone(&hub),
+            lists,
+            people: People::new(),
+        };
+        let bus = Arc::new(LocalBus::new(rooms.clone()));
+        let engine = Engine::start(db.clone(), rules(), clock, lanes, rooms, bus)
             .await
             .unwrap();
         Self {
@@ -166,6 +183,7 @@ impl TestHouse {
             starting_price: money(10_000),
             bid_unit: None,
             reserve_price: None,
+            buy_now_price: None,
             starts_at: None,
             ends_at: self.engine.time() + TimeDelta::days(1),
             soft_close_window: None,

@@ -1,0 +1,86 @@
+//! A person's own affairs: orders and notifications.
+
+use entity::{
+    ids::{NotificationId, OrderId, UserId},
+    notification, order,
+};
+
+use super::{Engine, Error, Session};
+use crate::store::{notifications, orders, page::Page};
+
+impl Engine {
+    /// A page of the orders in which a user is a side, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn orders_of(
+        &self,
+        user: UserId,
+        page: &Page<OrderId>,
+    ) -> Result<Vec<order::Model>, Error> {
+        Ok(orders::of_user(&self.core.db.read, user, page).await?)
+    }
+
+    /// The order of an id, for its sides and for admins.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn order_for(
+        &self,
+        viewer: &Session,
+        id: OrderId,
+    ) -> Result<Option<order::Model>, Error> {
+        let order = orders::by_id(&self.core.db.read, id).await?;
+        let sees = |order: &order::Model| {
+            viewer.is_admin || [order.buyer_id, order.seller_id].contains(&viewer.user.id)
+        };
+        Ok(order.filter(sees))
+    }
+
+    /// The order that a purchase opened.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn order_of_auction(
+        &self,
+        auction: entity::ids::AuctionId,
+    ) -> Result<Option<order::Model>, Error> {
+        Ok(orders::of_auction(&self.core.db.read, auction).await?)
+    }
+
+    /// A page of a user's notifications, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn notifications_of(
+        &self,
+        user: UserId,
+        unread_only: bool,
+        page: &Page<NotificationId>,
+    ) -> Result<Vec<notification::Model>, Error> {
+        Ok(notifications::of_user(&self.core.db.read, user, unread_only, page).await?)
+    }
+
+    /// A user's own notification of an id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn notification_of(
+        &self,
+        user: UserId,
+        id: NotificationId,
+    ) -> Result<Option<notification::Model>, Error> {
+        let found = notifications::by_id(&self.core.db.read, id).await?;
+        Ok(found.filter(|notification| notification.user_id == user))
+    }
+
+    /// Marks a user's own notifications read, and says how many are still unread.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mark_read(&self, user: UserId, ids: &[NotificationId]) -> Result<u64, Error> {
+        let db = &self.core.db.write;
+        notifications::mark_read(db, user, ids).await?;
+        Ok(notifications::unread_count(db, user).await?)
+    }
+}

@@ -1,0 +1,140 @@
+//! What a seller may do to an auction that runs: withdraw it, or sell it to the leader now.
+
+use entity::{
+    enums::NotificationKind,
+    ids::{AuctionId, UserId},
+};
+use sea_orm::DatabaseTransaction;
+use unicode_normalization::UnicodeNormalization;
+
+use super::{Engine, Error, Session, work::Work};
+use crate::{
+    domain::{
+        auction::Auction,
+        closing::{self, Closing},
+        listing::AuctionView,
+        refusal::{Code, Refusal},
+    },
+    store::{
+        auctions, bids,
+        tx::{self, Retry},
+    },
+};
+
+/// One to 500 characters, in composed form.
+pub(super) fn check_reason(
+    reason: &str,
+    field: &'static [&'static str],
+) -> Result<String, Refusal> {
+    let reason: String = reason.trim().nfc().collect();
+    if !(1..=500).contains(&reason.chars().count()) {
+        let message = "A reason has 1 to 500 characters.";
+        return Err(Refusal::new(Code::InvalidReason, message).at(field));
+    }
+    Ok(reason)
+}
+
+/// How a seller ends an auction.
+enum Ending {
+    /// Withdrawn, for a reason.
+    Cancel(String),
+    /// Sold to the leader now.
+    Early,
+}
+
+impl Engine {
+    /// Withdraws an auction: all holds end.
+    ///
+    /// # Errors
+    /// Forbidden to others than the seller; a refusal when it is too late.
+    pub async fn cancel_auction(
+        &self,
+        seller: &Session,
+        id: AuctionId,
+        reason: &str,
+    ) -> Result<AuctionView, Error> {
+        let reason = check_reason(reason, &["reason"])?;
+        self.end_auction(seller.user.id, id, &Ending::Cancel(reason))
+            .await
+    }
+
+    /// Sells to the leader now.
+    ///
+    /// # Errors
+    /// Forbidden to others than the seller; a refusal without a leader or below the reserve.
+    pub async fn end_auction_early(
+        &self,
+        seller: &Session,
+        id: AuctionId,
+    ) -> Result<AuctionView, Error> {
+        self.end_auction(seller.user.id, id, &Ending::Early).await
+    }
+
+    async fn end_auction(
+        &self,
+        seller: UserId,
+        id: AuctionId,
+        ending: &Ending,
+    ) -> Result<AuctionView, Error> {
+        let mut retry = Retry::default();
+        loop {
+            match self.try_end(seller, id, ending).await {
+                Err(Error::Database(error)) if retry.again(&error).await => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_end(
+        &self,
+        seller: UserId,
+        id: AuctionId,
+        ending: &Ending,
+    ) -> Result<AuctionView, Error> {
+        let tx = tx::begin(&self.core.db.write).await?;
+        let mut work = Work::lock(&self.core, &tx, &[id], []).await?;
+        work.open_if_due(id)?;
+        let Some(auction) = work.auctions.get(&id).cloned() else {
+            let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
+            return Err(refusal.at(&["id"]).into());
+        };
+        if auction.seller != seller {
+            return Err(Error::Forbidden("Only its seller may end an auction."));
+        }
+        let closing = self.closing(&tx, &mut work, &auction, ending).await?;
+        work.end(closing)?;
+        work.save(&tx).await?;
+        if let Ending::Cancel(reason) = ending {
+            auctions::set_cancel_reason(&tx, id, reason).await?;
+        }
+        let view = auctions::views(&tx, &[id], &self.rules().increments)
+            .await?
+            .pop();
+        let view = view.ok_or_else(|| Error::Fault("an ended auction is gone".to_owned()))?;
+        tx.commit().await?;
+        self.core.bus.publish(work.into_news());
+        Ok(view)
+    }
+
+    async fn closing(
+        &self,
+        tx: &DatabaseTransaction,
+        work: &mut Work<'_>,
+        auction: &Auction,
+        ending: &Ending,
+    ) -> Result<Closing, Error> {
+        match ending {
+            Ending::Early => {
+                closing::may_end_early(auction, work.now)?;
+                Ok(closing::close(auction)?)
+            }
+            Ending::Cancel(_) => {
+                closing::may_cancel(auction, self.rules().cancel_cutoff, work.now)?;
+                for bidder in bids::bidders_of(tx, auction.id).await? {
+                    work.notify(bidder, NotificationKind::AuctionCancelled, auction.id);
+                }
+                Ok(closing::cancel(auction)?)
+            }
+        }
+    }
+}

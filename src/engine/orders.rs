@@ -1,0 +1,179 @@
+//! Orders: handover, receipt, disputes, and the money that follows. An order changes only while
+//! its auction's row is locked.
+
+use entity::{
+    ids::{OrderId, UserId},
+    order,
+};
+
+use super::{Engine, Error, Session, end_auction::check_reason, work::Work};
+use crate::{
+    domain::{
+        order::{Action, Actor, Denied, OrderState, Settlement, Step, act},
+        refusal::{Code, Refusal},
+    },
+    store::{
+        orders,
+        tx::{self, Retry},
+    },
+};
+
+/// Who asks for an action on an order.
+#[derive(Debug, Clone, Copy)]
+enum Asker {
+    User { id: UserId, is_admin: bool },
+    House,
+}
+
+impl Asker {
+    /// As whom the asker acts; `None` for a stranger, who is told of no order.
+    fn actor(self, action: Action, order: &order::Model) -> Option<Actor> {
+        let decides = matches!(action, Action::PaySeller | Action::RefundBuyer);
+        match self {
+            Self::House => Some(Actor::House),
+            Self::User { is_admin: true, .. } if decides => Some(Actor::Admin),
+            Self::User { id, .. } if id == order.buyer_id => Some(Actor::Buyer),
+            Self::User { id, .. } if id == order.seller_id => Some(Actor::Seller),
+            Self::User { is_admin: true, .. } => Some(Actor::Admin),
+            Self::User { .. } => None,
+        }
+    }
+}
+
+impl Engine {
+    /// Does an action on an order; `words` is the reason of a dispute or the note of its decision.
+    ///
+    /// # Errors
+    /// Forbidden when it is not the asker's to do; a refusal when it is not possible now, or there
+    /// is no such order for the asker.
+    pub async fn act_on_order(
+        &self,
+        asker: &Session,
+        id: OrderId,
+        action: Action,
+        words: Option<&str>,
+    ) -> Result<order::Model, Error> {
+        let field: &[&str] = if action == Action::Dispute {
+            &["reason"]
+        } else {
+            &["note"]
+        };
+        let words = words.map(|words| check_reason(words, field)).transpose()?;
+        let asker = Asker::User {
+            id: asker.user.id,
+            is_admin: asker.is_admin,
+        };
+        self.act(asker, id, action, words.as_deref()).await
+    }
+
+    /// Completes the orders whose time is over, the longest overdue first; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn complete_due_orders(&self) -> Result<usize, Error> {
+        let db = &self.core.db.read;
+        let due = orders::due(db, self.core.now(db).await?, 50).await?;
+        let mut completed = 0;
+        for order in due {
+            match self
+                .act(Asker::House, order.id, Action::Complete, None)
+                .await
+            {
+                Ok(_) => completed += 1,
+                // Somebody was faster: a confirmation, a dispute, another process.
+                Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(completed)
+    }
+
+    async fn act(
+        &self,
+        asker: Asker,
+        id: OrderId,
+        action: Action,
+        words: Option<&str>,
+    ) -> Result<order::Model, Error> {
+        let mut retry = Retry::default();
+        loop {
+            match self.try_act(asker, id, action, words).await {
+                Err(Error::Database(error)) if retry.again(&error).await => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_act(
+        &self,
+        asker: Asker,
+        id: OrderId,
+        action: Action,
+        words: Option<&str>,
+    ) -> Result<order::Model, Error> {
+        let unknown = || Refusal::new(Code::OrderNotFound, "There is no such order.").at(&["id"]);
+        let seen = orders::by_id(&self.core.db.write, id)
+            .await?
+            .ok_or_else(unknown)?;
+        let actor = asker.actor(action, &seen).ok_or_else(unknown)?;
+        let tx = tx::begin(&self.core.db.write).await?;
+        let sides = [seen.buyer_id, seen.seller_id];
+        let mut work = Work::lock(&self.core, &tx, &[seen.auction_id], sides).await?;
+        // Again, under the lock of its auction.
+        let mut order = orders::by_id(&tx, id).await?.ok_or_else(unknown)?;
+        let state = OrderState {
+            status: order.status,
+            created_at: order.created_at,
+            completes_at: order.completes_at,
+        };
+        let step = act(&state, action, actor, &self.rules().orders, work.now);
+        let step = step.map_err(|denied| match denied {
+            Denied::Forbidden(why) => Error::Forbidden(why),
+            Denied::Refused(refusal) => Error::Refused(refusal),
+        })?;
+        apply(&mut work, &mut order, &step, action, words)?;
+        tell(&mut work, &order, &step, actor);
+        orders::save(&tx, &order).await?;
+        work.save(&tx).await?;
+        tx.commit().await?;
+        self.core.bus.publish(work.into_news());
+        self.deadlines.notify_one();
+        Ok(order)
+    }
+}
+
+fn apply(
+    work: &mut Work<'_>,
+    order: &mut order::Model,
+    step: &Step,
+    action: Action,
+    words: Option<&str>,
+) -> Result<(), Error> {
+    match step.settlement {
+        Settlement::None => {}
+        Settlement::Pay => work.pay_out(order)?,
+        Settlement::Refund => work.refund(order)?,
+    }
+    order.status = step.status;
+    order.updated_at = work.now;
+    order.completes_at = step.completes_at;
+    let words = words.map(str::to_owned);
+    match action {
+        Action::Dispute => order.dispute_reason = words,
+        Action::PaySeller | Action::RefundBuyer => order.resolution_note = words,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Both sides are told, but for the one who acted.
+fn tell(work: &mut Work<'_>, order: &order::Model, step: &Step, actor: Actor) {
+    for (side, user) in [
+        (Actor::Buyer, order.buyer_id),
+        (Actor::Seller, order.seller_id),
+    ] {
+        if side != actor {
+            work.notify(user, step.tells, order.auction_id);
+        }
+    }
+}

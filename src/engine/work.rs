@@ -1,0 +1,427 @@
+//! What one transaction locked, and what it will write: the one way in which auctions, money,
+//! events, orders and notifications change together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use entity::{
+    Time, bid,
+    enums::{AuctionStatus, EventKind, NotificationKind, OrderStatus, TransferKind},
+    idempotency_key,
+    ids::{AuctionId, BidId, NotificationId, OrderId, TransferId, UserId},
+    notification, order,
+};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{Core, Error};
+use crate::{
+    domain::{
+        auction::Auction,
+        bidding::RecordedBid,
+        closing::{self, Closing},
+        event::{AuctionState, Bid, Event},
+        ledger::{Balances, Movement},
+        money::Money,
+        user::User,
+    },
+    live::bus::{AuctionNews, News, PersonNews},
+    store::{
+        auctions, bids, events, idempotency, notifications, orders,
+        outcome::Witness,
+        transfers::{self, NewTransfer},
+        wallets::{self, LockedWallet},
+    },
+};
+
+/// What one transaction locked, and what it will write.
+pub(super) struct Work<'a> {
+    pub core: &'a Core,
+    /// Read once, inside the locks.
+    pub now: Time,
+    pub auctions: BTreeMap<AuctionId, Auction>,
+    pub wallets: BTreeMap<UserId, LockedWallet>,
+    changed_auctions: BTreeSet<AuctionId>,
+    changed_wallets: BTreeSet<UserId>,
+    bids: Vec<bid::Model>,
+    transfers: Vec<NewTransfer>,
+    events: Vec<Event>,
+    keys: Vec<idempotency_key::Model>,
+    orders: Vec<order::Model>,
+    notifications: Vec<notification::Model>,
+}
+
+impl<'a> Work<'a> {
+    /// Locks auctions in ascending order, then the wallets of `people` and of those who lead, in
+    /// ascending order: the one order for everybody.
+    pub async fn lock(
+        core: &'a Core,
+        db: &impl ConnectionTrait,
+        ids: &[AuctionId],
+        people: impl IntoIterator<Item = UserId>,
+    ) -> Result<Self, DbErr> {
+        let locked = auctions::lock(db, ids).await?;
+        let leaders = locked.iter().filter_map(|a| a.lead.map(|lead| lead.bidder));
+        let people: BTreeSet<_> = leaders.chain(people).collect();
+        let (wallets, now) = match people.is_empty() {
+            true => (Vec::new(), None),
+            false => wallets::lock(db, people.into_iter()).await?,
+        };
+        let now = match now {
+            Some(now) => core.clock.now(Some(now)),
+            None => core.now(db).await?,
+        };
+        Ok(Self {
+            core,
+            now,
+            auctions: locked
+                .into_iter()
+                .map(|auction| (auction.id, auction))
+                .collect(),
+            wallets: wallets
+                .into_iter()
+                .map(|wallet| (wallet.user.id, wallet))
+                .collect(),
+            changed_auctions: BTreeSet::new(),
+            changed_wallets: BTreeSet::new(),
+            bids: Vec::new(),
+            transfers: Vec::new(),
+            events: Vec::new(),
+            keys: Vec::new(),
+            orders: Vec::new(),
+            notifications: Vec::new(),
+        })
+    }
+
+    /// What the public sees of an auction now.
+    pub fn state(&self, auction: &Auction) -> Result<AuctionState, Error> {
+        let user = |id| self.wallets.get(&id).map(|wallet| Arc::clone(&wallet.user));
+        Ok(AuctionState::of(
+            auction,
+            &self.core.rules.increments,
+            user,
+        )?)
+    }
+
+    /// Opens a scheduled auction whose time has come; says whether it did.
+    pub fn open_if_due(&mut self, id: AuctionId) -> Result<bool, Error> {
+        let now = self.now;
+        let Some(auction) = self.auctions.get_mut(&id) else {
+            return Ok(false);
+        };
+        if !auction.open_if_due(now) {
+            return Ok(false);
+        }
+        let auction = auction.clone();
+        self.changed_auctions.insert(id);
+        self.append(&auction, EventKind::Opened, None)?;
+        Ok(true)
+    }
+
+    /// Moves money for an auction. Nothing moves when any of it is impossible.
+    pub fn pay(&mut self, auction: AuctionId, movements: &[Movement]) -> Result<(), Error> {
+        let moves: Vec<_> = movements
+            .iter()
+            .map(|m| Moved {
+                user: m.user,
+                kind: m.kind,
+                amount: m.amount,
+                bid: Some(m.bid),
+            })
+            .collect();
+        self.transfer(auction, &moves)
+    }
+
+    fn transfer(&mut self, auction: AuctionId, moves: &[Moved]) -> Result<(), Error> {
+        let mut after: BTreeMap<UserId, Balances> = BTreeMap::new();
+        for moved in moves {
+            let wallet = self.wallets.get(&moved.user).map(|wallet| wallet.balances);
+            let before = after.get(&moved.user).copied().or(wallet);
+            let before = before.ok_or_else(|| no_wallet(moved.user))?;
+            after.insert(moved.user, before.after(moved.kind, moved.amount)?);
+        }
+        for (user, balances) in after {
+            if let Some(wallet) = self.wallets.get_mut(&user) {
+                wallet.balances = balances;
+            }
+            self.changed_wallets.insert(user);
+        }
+        self.transfers.extend(moves.iter().map(|moved| NewTransfer {
+            id: TransferId::new(),
+            user: moved.user,
+            kind: moved.kind,
+            amount: moved.amount,
+            auction: Some(auction),
+            bid: moved.bid,
+            at: self.now,
+        }));
+        Ok(())
+    }
+
+    /// Records a bid and its event.
+    pub fn record(&mut self, recorded: &RecordedBid) -> Result<Arc<Bid>, Error> {
+        let RecordedBid {
+            id,
+            bidder,
+            amount,
+            maximum,
+            is_automatic,
+            ref after,
+        } = *recorded;
+        let bid = Arc::new(Bid {
+            id,
+            auction: after.id,
+            bidder: self.user(bidder)?,
+            amount,
+            sequence: after.sequence,
+            is_automatic,
+            placed_at: self.now,
+        });
+        self.append(after, EventKind::BidPlaced, Some(Arc::clone(&bid)))?;
+        self.bids.push(bid::Model {
+            id,
+            auction_id: after.id,
+            bidder_id: bidder,
+            amount: amount.minor(),
+            maximum: maximum.minor(),
+            sequence: after.sequence,
+            is_automatic,
+            placed_at: self.now,
+        });
+        Ok(bid)
+    }
+
+    /// Takes over an auction as a change left it.
+    pub fn set(&mut self, auction: Auction) {
+        self.changed_auctions.insert(auction.id);
+        self.auctions.insert(auction.id, auction);
+    }
+
+    /// Takes over an ending: the money, the event, the order, and who is told.
+    pub fn end(&mut self, closing: Closing) -> Result<(), Error> {
+        let Closing { auction, movements } = closing;
+        self.pay(auction.id, &movements)?;
+        let (kind, told) = match auction.status {
+            AuctionStatus::Sold => (EventKind::Sold, NotificationKind::Sold),
+            AuctionStatus::Cancelled => (EventKind::Cancelled, NotificationKind::AuctionCancelled),
+            _ => (EventKind::Unsold, NotificationKind::Unsold),
+        };
+        self.append(&auction, kind, None)?;
+        match (auction.status, auction.lead) {
+            (AuctionStatus::Sold, Some(lead)) => {
+                self.open_order(&auction, lead.bidder)?;
+                self.notify(lead.bidder, NotificationKind::Won, auction.id);
+                self.notify(auction.seller, told, auction.id);
+            }
+            (AuctionStatus::Cancelled, _) => {}
+            (_, lead) => {
+                lead.inspect(|lead| self.notify(lead.bidder, told, auction.id));
+                self.notify(auction.seller, told, auction.id);
+            }
+        }
+        self.set(auction);
+        Ok(())
+    }
+
+    /// Ends an auction whose price has bought it.
+    pub fn end_if_bought(&mut self, id: AuctionId) -> Result<(), Error> {
+        match self.auctions.get(&id).filter(|auction| auction.is_bought()) {
+            Some(auction) => self.end(closing::close(auction)?),
+            None => Ok(()),
+        }
+    }
+
+    fn open_order(&mut self, auction: &Auction, buyer: UserId) -> Result<(), Error> {
+        let fee = auction.price.share(self.core.rules.fee_basis_points)?;
+        self.orders.push(order::Model {
+            id: OrderId::new(),
+            auction_id: auction.id,
+            buyer_id: buyer,
+            seller_id: auction.seller,
+            price: auction.price.minor(),
+            fee: fee.minor(),
+            status: OrderStatus::AwaitingHandover,
+            created_at: self.now,
+            updated_at: self.now,
+            completes_at: None,
+            dispute_reason: None,
+            resolution_note: None,
+        });
+        Ok(())
+    }
+
+    /// Pays the seller what is left of an order's price after the fee, and the house the fee.
+    pub fn pay_out(&mut self, order: &order::Model) -> Result<(), Error> {
+        let (price, fee) = (minor(order.price)?, minor(order.fee)?);
+        let user = order.seller_id;
+        let parts = [
+            (TransferKind::Payout, price.minus(fee)?),
+            (TransferKind::Fee, fee),
+        ];
+        let moves = parts
+            .into_iter()
+            .filter(|(_, amount)| *amount > Money::ZERO)
+            .map(|(kind, amount)| Moved {
+                user,
+                kind,
+                amount,
+                bid: None,
+            });
+        self.transfer(order.auction_id, &moves.collect::<Vec<_>>())
+    }
+
+    /// Gives the buyer an order's price back.
+    pub fn refund(&mut self, order: &order::Model) -> Result<(), Error> {
+        let (user, kind, amount) = (order.buyer_id, TransferKind::Refund, minor(order.price)?);
+        self.transfer(
+            order.auction_id,
+            &[Moved {
+                user,
+                kind,
+                amount,
+                bid: None,
+            }],
+        )
+    }
+
+    /// Tells a person something about an auction.
+    pub fn notify(&mut self, user: UserId, kind: NotificationKind, auction: AuctionId) {
+        self.notifications.push(notification::Model {
+            id: NotificationId::new(),
+            user_id: user,
+            kind,
+            auction_id: auction,
+            at: self.now,
+            is_read: false,
+        });
+    }
+
+    /// Remembers a request under its key.
+    pub fn remember(&mut self, key: idempotency_key::Model) {
+        self.keys.push(key);
+    }
+
+    fn append(
+        &mut self,
+        after: &Auction,
+        kind: EventKind,
+        bid: Option<Arc<Bid>>,
+    ) -> Result<(), Error> {
+        let state = self.state(after)?;
+        self.events.push(Event {
+            auction: after.id,
+            kind,
+            at: self.now,
+            bid,
+            state,
+        });
+        Ok(())
+    }
+
+    fn user(&self, id: UserId) -> Result<Arc<User>, Error> {
+        let wallet = self.wallets.get(&id).ok_or_else(|| no_wallet(id))?;
+        Ok(Arc::clone(&wallet.user))
+    }
+
+    /// Whether there is nothing to save.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.transfers.is_empty()
+    }
+
+    /// Saves everything set-wise.
+    pub async fn save(&self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+        let changed = |id| self.auctions.get(id).cloned();
+        let changed: Vec<_> = self.changed_auctions.iter().filter_map(changed).collect();
+        let balances = |id| self.wallets.get(id).map(|wallet| (*id, wallet.balances));
+        let balances: Vec<_> = self.changed_wallets.iter().filter_map(balances).collect();
+        if !changed.is_empty() {
+            auctions::save(db, &changed).await?;
+        }
+        if !balances.is_empty() {
+            wallets::save(db, &balances).await?;
+        }
+        if !self.bids.is_empty() {
+            bids::insert(db, &self.bids).await?;
+        }
+        if !self.transfers.is_empty() {
+            transfers::insert(db, &self.transfers).await?;
+        }
+        if !self.events.is_empty() {
+            events::insert(db, &self.events).await?;
+        }
+        if !self.orders.is_empty() {
+            orders::insert(db, &self.orders).await?;
+        }
+        if !self.notifications.is_empty() {
+            notifications::insert(db, &self.notifications).await?;
+        }
+        if !self.keys.is_empty() {
+            idempotency::insert(db, &self.keys).await?;
+        }
+        Ok(())
+    }
+
+    /// A row by which this transaction is known again.
+    pub fn witness(&self) -> Option<Witness> {
+        let transfer = || {
+            self.transfers
+                .first()
+                .map(|transfer| Witness::Transfer(transfer.id))
+        };
+        self.bids
+            .first()
+            .map(|bid| Witness::Bid(bid.id))
+            .or_else(transfer)
+    }
+
+    /// What to publish once it is committed.
+    pub fn into_news(self) -> Vec<News> {
+        let auction = |event| {
+            News::Auction(AuctionNews {
+                event: Arc::new(event),
+                listing: None,
+            })
+        };
+        let mut people: BTreeMap<UserId, Vec<PersonNews>> = BTreeMap::new();
+        for notification in self.notifications {
+            let user = notification.user_id;
+            let has_paid = self.changed_wallets.contains(&user);
+            let notification = Some(Arc::new(notification));
+            let news = PersonNews {
+                user,
+                wallet_changed: has_paid,
+                notification,
+            };
+            people.entry(user).or_default().push(news);
+        }
+        for user in self.changed_wallets {
+            let only_money = || {
+                vec![PersonNews {
+                    user,
+                    wallet_changed: true,
+                    notification: None,
+                }]
+            };
+            people.entry(user).or_insert_with(only_money);
+        }
+        let people = people.into_values().flatten().map(News::Person);
+        self.events.into_iter().map(auction).chain(people).collect()
+    }
+}
+
+/// A movement, before it is a row.
+struct Moved {
+    user: UserId,
+    kind: TransferKind,
+    amount: Money,
+    bid: Option<BidId>,
+}
+
+fn no_wallet(user: UserId) -> Error {
+    Error::Fault(format!("{user} has no locked wallet"))
+}
+
+fn minor(minor: i64) -> Result<Money, Error> {
+    Money::from_minor(minor).ok_or_else(|| Error::Fault("a negative amount".to_owned()))
+}

@@ -1,0 +1,55 @@
+//! Reading notifications.
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use entity::ids::NotificationId;
+
+use crate::graphql::{
+    context::ContextExt,
+    error::{Code, coded},
+    scalar,
+};
+
+#[derive(Debug, Default)]
+pub struct Notifications;
+
+/// How many notifications one request may mark.
+const MOST: usize = 100;
+
+/// Notifications that were read.
+#[derive(Debug, InputObject)]
+pub struct MarkNotificationsReadInput {
+    /// Which, at most 100; others' are passed over.
+    ids: Vec<ID>,
+}
+
+/// The answer.
+#[derive(Debug, SimpleObject)]
+pub struct MarkNotificationsReadPayload {
+    /// How many are still unread.
+    unread_count: i32,
+}
+
+#[Object]
+impl Notifications {
+    /// Marks the viewer's own notifications read.
+    async fn mark_notifications_read(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] input: MarkNotificationsReadInput,
+    ) -> Result<MarkNotificationsReadPayload> {
+        let viewer = ctx.signed_in()?.user.id;
+        if input.ids.len() > MOST {
+            return Err(coded(Code::BadUserInput, format!("ids: at most {MOST}")));
+        }
+        let ids = input
+            .ids
+            .iter()
+            .map(|id| scalar::id::<NotificationId>(id, "ids"));
+        let ids = ids.collect::<Result<Vec<_>>>()?;
+        let unread = ctx.engine()?.mark_read(viewer, &ids).await;
+        let unread = unread.map_err(|error| ctx.fault(error))?;
+        Ok(MarkNotificationsReadPayload {
+            unread_count: i32::try_from(unread)?,
+        })
+    }
+}

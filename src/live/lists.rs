@@ -1,0 +1,268 @@
+//! Who watches lists on this node. An event is matched when it happens, once for all equal
+//! filters. A list keeps the newest update of each auction only, in the order in which they came,
+//! and each watcher a place in that order: who is slow sees the newest of each auction, and
+//! nothing grows.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use entity::ids::AuctionId;
+use tokio::sync::{mpsc, watch};
+
+use super::{bus::AuctionNews, update::Update};
+use crate::{
+    domain::{filter::Filter, increments::IncrementTable, listing::Listing},
+    store::{auctions, connection::Db},
+};
+
+/// How many news may wait to be matched.
+const INBOX: usize = 8_192;
+
+/// How many auctions' newest updates a list keeps.
+const KEPT: usize = 10_000;
+
+/// How many listings are kept at hand to match against.
+const LISTINGS: usize = 20_000;
+
+/// The watched lists of this node.
+#[derive(Debug)]
+pub struct Lists {
+    lists: Mutex<HashMap<Filter, Arc<List>>>,
+    inbox: mpsc::Sender<AuctionNews>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    kept: Mutex<Kept>,
+    /// Changes with every update.
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_place: BTreeMap<u64, Tick>,
+    places: HashMap<AuctionId, u64>,
+    next_place: u64,
+}
+
+/// The newest update of an auction, with what it replaced: who had not seen that gets a snapshot.
+#[derive(Debug, Clone)]
+struct Tick {
+    update: Arc<Update>,
+    replaced: Option<(u64, Arc<Update>)>,
+}
+
+/// One watcher of a list.
+#[derive(Debug)]
+pub struct ListFeed {
+    lists: Arc<Lists>,
+    filter: Filter,
+    list: Arc<List>,
+    newest: watch::Receiver<u64>,
+    /// The place of the last update given.
+    place: u64,
+    /// A final update whose snapshot was given first.
+    held_back: Option<Arc<Update>>,
+}
+
+impl Lists {
+    /// No lists yet; matching runs until the last handle is gone.
+    #[must_use]
+    pub fn start(db: Db, table: IncrementTable) -> Arc<Self> {
+        let (inbox, news) = mpsc::channel(INBOX);
+        let lists = Arc::new(Self {
+            lists: Mutex::new(HashMap::new()),
+            inbox,
+        });
+        let matcher = Matcher {
+            lists: Arc::downgrade(&lists),
+            db,
+            table,
+            listings: HashMap::new(),
+        };
+        tokio::spawn(matcher.run(news));
+        lists
+    }
+
+    fn lists(&self) -> MutexGuard<'_, HashMap<Filter, Arc<List>>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes news of a commit; drops them when no list is watched here.
+    pub fn receive(&self, news: &AuctionNews) {
+        if !self.lists().is_empty() && self.inbox.try_send(news.clone()).is_err() {
+            metrics::counter!("neighborbid_list_news_dropped_total").increment(1);
+        }
+    }
+
+    /// Begins to watch a list.
+    #[must_use]
+    pub fn watch(self: &Arc<Self>, filter: Filter) -> ListFeed {
+        let list = Arc::clone(self.lists().entry(filter.clone()).or_default());
+        let newest = list.newest.subscribe();
+        let place = list.kept().next_place;
+        ListFeed {
+            lists: Arc::clone(self),
+            filter,
+            list,
+            newest,
+            place,
+            held_back: None,
+        }
+    }
+}
+
+impl List {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, update: Arc<Update>) {
+        let mut kept = self.kept();
+        let auction = update.auction.listing.id;
+        let former = kept.places.remove(&auction).and_then(|place| {
+            kept.by_place
+                .remove(&place)
+                .map(|tick| (place, tick.update))
+        });
+        if former
+            .as_ref()
+            .is_some_and(|(_, former)| former.sequence() >= update.sequence())
+        {
+            // Older than what is known: it came late.
+            if let Some((place, update)) = former {
+                kept.places.insert(auction, place);
+                kept.by_place.insert(
+                    place,
+                    Tick {
+                        update,
+                        replaced: None,
+                    },
+                );
+            }
+            return;
+        }
+        kept.next_place += 1;
+        let place = kept.next_place;
+        kept.places.insert(auction, place);
+        kept.by_place.insert(
+            place,
+            Tick {
+                update,
+                replaced: former,
+            },
+        );
+        if kept.by_place.len() > KEPT
+            && let Some((_, oldest)) = kept.by_place.pop_first()
+        {
+            kept.places.remove(&oldest.update.auction.listing.id);
+        }
+        self.newest.send_replace(place);
+    }
+}
+
+impl ListFeed {
+    /// The next update; `None` when the house closes.
+    pub async fn next(&mut self) -> Option<Arc<Update>> {
+        if let Some(update) = self.held_back.take() {
+            return Some(update);
+        }
+        loop {
+            let next = {
+                let kept = self.list.kept();
+                let next = kept.by_place.range(self.place + 1..).next();
+                next.map(|(place, tick)| (*place, tick.clone()))
+            };
+            if let Some((place, tick)) = next {
+                let since = std::mem::replace(&mut self.place, place);
+                return Some(self.give(tick, since));
+            }
+            self.newest.changed().await.ok()?;
+        }
+    }
+
+    /// An update; where it skips what the watcher had not seen, as a snapshot. A final one is
+    /// never replaced: a snapshot of the moment before it comes first.
+    fn give(&mut self, tick: Tick, since: u64) -> Arc<Update> {
+        let Tick { update, replaced } = tick;
+        let Some((place, before)) = replaced else {
+            return update;
+        };
+        let is_next = update.sequence() == before.sequence() + 1;
+        match (place <= since && is_next, update.is_final()) {
+            (true, _) => update,
+            (false, false) => Arc::new(update.to_snapshot()),
+            (false, true) if is_next => {
+                self.held_back = Some(update);
+                Arc::new(before.to_snapshot())
+            }
+            (false, true) => update,
+        }
+    }
+}
+
+impl Drop for ListFeed {
+    fn drop(&mut self) {
+        let mut lists = self.lists.lists();
+        // This one's receiver still counts.
+        if self.list.newest.receiver_count() <= 1 {
+            lists.remove(&self.filter);
+        }
+    }
+}
+
+/// Matches news against the watched filters.
+struct Matcher {
+    lists: std::sync::Weak<Lists>,
+    db: Db,
+    table: IncrementTable,
+    listings: HashMap<AuctionId, Arc<Listing>>,
+}
+
+impl Matcher {
+    async fn run(mut self, mut news: mpsc::Receiver<AuctionNews>) {
+        while let Some(news) = news.recv().await {
+            let Some(listing) = self.listing(&news).await else {
+                continue;
+            };
+            let Some(lists) = self.lists.upgrade() else {
+                return;
+            };
+            let lists: Vec<_> = lists
+                .lists()
+                .iter()
+                .map(|(f, list)| (f.clone(), Arc::clone(list)))
+                .collect();
+            let mut update = None;
+            for (filter, list) in lists {
+                if filter.matches(&listing, &news.event.state) {
+                    let shared = update
+                        .get_or_insert_with(|| Arc::new(Update::of_event(&news.event, &listing)));
+                    list.keep(Arc::clone(shared));
+                }
+            }
+        }
+    }
+
+    async fn listing(&mut self, news: &AuctionNews) -> Option<Arc<Listing>> {
+        let auction = news.event.auction;
+        if let Some(listing) = &news.listing {
+            self.listings.insert(auction, Arc::clone(listing));
+        }
+        if let Some(listing) = self.listings.get(&auction) {
+            return Some(Arc::clone(listing));
+        }
+        let views = auctions::views(&self.db.read, &[auction], &self.table).await;
+        let view = views
+            .inspect_err(|error| tracing::warn!(%error, "loading a listing"))
+            .ok()?
+            .pop()?;
+        if self.listings.len() >= LISTINGS {
+            self.listings.clear();
+        }
+        self.listings.insert(auction, Arc::clone(&view.listing));
+        Some(view.listing)
+    }
+}

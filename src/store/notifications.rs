@@ -1,0 +1,93 @@
+//! Notes to people.
+
+use entity::{
+    ids::{NotificationId, UserId},
+    notification,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+
+use super::{page::Page, rowset::Rowset};
+
+/// Adds notifications.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn insert(db: &impl ConnectionTrait, new: &[notification::Model]) -> Result<(), DbErr> {
+    let of = || new.iter();
+    Rowset::new()
+        .uuid("id", of().map(|n| Some(n.id.0)))
+        .uuid("user_id", of().map(|n| Some(n.user_id.0)))
+        .text("kind", of().map(|n| Some(n.kind.as_str().to_owned())))
+        .uuid("auction_id", of().map(|n| Some(n.auction_id.0)))
+        .time("at", of().map(|n| n.at))
+        .bool("is_read", of().map(|n| n.is_read))
+        .insert(db, "notifications")
+        .await
+}
+
+/// A page of a user's notifications, newest first; the cursor is a notification's id.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_user(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    unread_only: bool,
+    page: &Page<NotificationId>,
+) -> Result<Vec<notification::Model>, DbErr> {
+    let mut select = notification::Entity::find()
+        .filter(notification::Column::UserId.eq(user))
+        .order_by_desc(notification::Column::Id)
+        .limit(u64::from(page.size) + 1);
+    if unread_only {
+        select = select.filter(notification::Column::IsRead.eq(false));
+    }
+    if let Some(after) = page.after {
+        select = select.filter(notification::Column::Id.lt(after));
+    }
+    select.all(db).await
+}
+
+/// The notification of an id.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_id(
+    db: &impl ConnectionTrait,
+    id: NotificationId,
+) -> Result<Option<notification::Model>, DbErr> {
+    notification::Entity::find_by_id(id).one(db).await
+}
+
+/// Marks a user's own notifications read; others' ids are passed over.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark_read(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    ids: &[NotificationId],
+) -> Result<(), DbErr> {
+    notification::Entity::update_many()
+        .col_expr(notification::Column::IsRead, true.into())
+        .filter(notification::Column::UserId.eq(user))
+        .filter(notification::Column::Id.is_in(ids.iter().copied()))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// How many of a user's notifications are unread.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unread_count(db: &impl ConnectionTrait, user: UserId) -> Result<u64, DbErr> {
+    notification::Entity::find()
+        .filter(notification::Column::UserId.eq(user))
+        .filter(notification::Column::IsRead.eq(false))
+        .count(db)
+        .await
+}

@@ -1,0 +1,125 @@
+//! Orders. An order changes only while its auction's row is locked.
+
+use entity::{
+    Time,
+    enums::OrderStatus,
+    ids::{AuctionId, OrderId, UserId},
+    order,
+};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr,
+    EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::page::Page;
+
+/// Adds orders.
+///
+/// # Errors
+/// When the database refuses: among others when an auction has one already.
+pub async fn insert(db: &impl ConnectionTrait, orders: &[order::Model]) -> Result<(), DbErr> {
+    let rows = orders
+        .iter()
+        .cloned()
+        .map(|order| order.into_active_model().reset_all());
+    order::Entity::insert_many(rows)
+        .exec_without_returning(db)
+        .await?;
+    Ok(())
+}
+
+/// Writes back where an order stands.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn save(db: &impl ConnectionTrait, order: &order::Model) -> Result<(), DbErr> {
+    order::Entity::update_many()
+        .set(order::ActiveModel {
+            status: Set(order.status),
+            updated_at: Set(order.updated_at),
+            completes_at: Set(order.completes_at),
+            dispute_reason: Set(order.dispute_reason.clone()),
+            resolution_note: Set(order.resolution_note.clone()),
+            ..Default::default()
+        })
+        .filter(order::Column::Id.eq(order.id))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// The order of an id.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_id(db: &impl ConnectionTrait, id: OrderId) -> Result<Option<order::Model>, DbErr> {
+    order::Entity::find_by_id(id).one(db).await
+}
+
+/// The order of an auction.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_auction(
+    db: &impl ConnectionTrait,
+    auction: AuctionId,
+) -> Result<Option<order::Model>, DbErr> {
+    order::Entity::find()
+        .filter(order::Column::AuctionId.eq(auction))
+        .one(db)
+        .await
+}
+
+/// A page of the orders in which a user is a side, newest first; the cursor is an order's id.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_user(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    page: &Page<OrderId>,
+) -> Result<Vec<order::Model>, DbErr> {
+    let mut select = order::Entity::find()
+        .filter(
+            Condition::any()
+                .add(order::Column::BuyerId.eq(user))
+                .add(order::Column::SellerId.eq(user)),
+        )
+        .order_by_desc(order::Column::Id)
+        .limit(u64::from(page.size) + 1);
+    if let Some(after) = page.after {
+        select = select.filter(order::Column::Id.lt(after));
+    }
+    select.all(db).await
+}
+
+/// The next time at which an order completes by itself.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn next_completion(db: &impl ConnectionTrait) -> Result<Option<Time>, DbErr> {
+    let next = order::Entity::find()
+        .filter(order::Column::Status.eq(OrderStatus::HandedOver))
+        .order_by_asc(order::Column::CompletesAt)
+        .one(db)
+        .await?;
+    Ok(next.and_then(|order| order.completes_at))
+}
+
+/// Orders that should complete by themselves at `now`, the longest overdue first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn due(
+    db: &impl ConnectionTrait,
+    now: Time,
+    limit: u64,
+) -> Result<Vec<order::Model>, DbErr> {
+    order::Entity::find()
+        .filter(order::Column::Status.eq(OrderStatus::HandedOver))
+        .filter(order::Column::CompletesAt.lte(now))
+        .order_by_asc(order::Column::CompletesAt)
+        .limit(limit)
+        .all(db)
+        .await
+}
