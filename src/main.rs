@@ -32,7 +32,7 @@ struct Cli {
     #[arg(
         long,
         env = "NEIGHBORBID_LOG",
-        default_value = "info,sqlx=warn",
+        default_value = "info,sqlx=warn,sea_orm_migration=warn",
         global = true
     )]
     log: String,

@@ -9,7 +9,7 @@ use entity::{
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Engine, Error};
+use super::{Engine, Error, retried::commit};
 use crate::{
     domain::{
         refusal::{Code, Refusal},
@@ -105,7 +105,7 @@ impl Engine {
             let refusal = Refusal::new(Code::UsernameTaken, "Somebody has this name already.");
             return Err(refusal.at(&["username"]).into());
         }
-        tx.commit().await?;
+        commit(tx).await?;
         self.open_session(account).await
     }
 
@@ -140,7 +140,7 @@ impl Engine {
         let tx = tx::begin(&self.core.db.write).await?;
         sessions::delete_expired(&tx, user.id, now).await?;
         let id = sessions::insert(&tx, user.id, hash(&token.0), now, expires_at).await?;
-        tx.commit().await?;
+        commit(tx).await?;
         Ok((
             token,
             Session {

@@ -3,13 +3,14 @@
 
 use entity::{Time, ids::AuctionId};
 
-use super::{Engine, Error, work::Work};
+use super::{
+    Engine, Error,
+    retried::{commit, retried},
+    work::Work,
+};
 use crate::{
     domain::closing,
-    store::{
-        auctions, orders,
-        tx::{self, Retry},
-    },
+    store::{auctions, orders, tx},
 };
 
 /// How many auctions one transaction opens or ends at most, so that bids get between.
@@ -39,13 +40,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn turn_due_auctions(&self) -> Result<usize, Error> {
-        let mut retry = Retry::default();
-        loop {
-            match self.try_turn().await {
-                Err(Error::Database(error)) if retry.again(&error).await => {}
-                done => return done,
-            }
-        }
+        retried(|| self.try_turn()).await
     }
 
     async fn try_turn(&self) -> Result<usize, Error> {
@@ -63,7 +58,7 @@ impl Engine {
         }
         if turned > 0 {
             work.save(&tx).await?;
-            tx.commit().await?;
+            commit(tx).await?;
             self.core.bus.publish(work.into_news());
             metrics::counter!("neighborbid_closings_total").increment(turned as u64);
             metrics::histogram!("neighborbid_closing_seconds")

@@ -10,7 +10,7 @@ use entity::{
 };
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Engine, Error, Places, Rules, Session};
+use super::{Engine, Error, Places, Rules, Session, retried::commit};
 use crate::{
     domain::{
         auction::{Auction, SoftClose},
@@ -88,7 +88,7 @@ impl Engine {
         if opens {
             events::insert(&tx, std::slice::from_ref(&event)).await?;
         }
-        tx.commit().await?;
+        commit(tx).await?;
         let listing = Arc::new(new.listing);
         if opens {
             let listing = Some(Arc::clone(&listing));

@@ -7,7 +7,11 @@ use entity::{
 use sea_orm::DatabaseTransaction;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Engine, Error, Session, work::Work};
+use super::{
+    Engine, Error, Session,
+    retried::{commit, retried},
+    work::Work,
+};
 use crate::{
     domain::{
         auction::Auction,
@@ -15,10 +19,7 @@ use crate::{
         listing::AuctionView,
         refusal::{Code, Refusal},
     },
-    store::{
-        auctions, bids,
-        tx::{self, Retry},
-    },
+    store::{auctions, bids, tx},
 };
 
 /// One to 500 characters, in composed form.
@@ -76,13 +77,7 @@ impl Engine {
         id: AuctionId,
         ending: &Ending,
     ) -> Result<AuctionView, Error> {
-        let mut retry = Retry::default();
-        loop {
-            match self.try_end(seller, id, ending).await {
-                Err(Error::Database(error)) if retry.again(&error).await => {}
-                done => return done,
-            }
-        }
+        retried(|| self.try_end(seller, id, ending)).await
     }
 
     async fn try_end(
@@ -111,7 +106,7 @@ impl Engine {
             .await?
             .pop();
         let view = view.ok_or_else(|| Error::Fault("an ended auction is gone".to_owned()))?;
-        tx.commit().await?;
+        commit(tx).await?;
         self.core.bus.publish(work.into_news());
         Ok(view)
     }

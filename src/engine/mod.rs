@@ -18,6 +18,7 @@ mod passwords;
 mod place_bid;
 mod places;
 mod read;
+mod retried;
 mod update_auction;
 mod wallet;
 mod work;

@@ -6,16 +6,18 @@ use entity::{
     order,
 };
 
-use super::{Engine, Error, Session, end_auction::check_reason, work::Work};
+use super::{
+    Engine, Error, Session,
+    end_auction::check_reason,
+    retried::{commit, retried},
+    work::Work,
+};
 use crate::{
     domain::{
         order::{Action, Actor, Denied, OrderState, Settlement, Step, act},
         refusal::{Code, Refusal},
     },
-    store::{
-        orders,
-        tx::{self, Retry},
-    },
+    store::{orders, tx},
 };
 
 /// Who asks for an action on an order.
@@ -95,13 +97,7 @@ impl Engine {
         action: Action,
         words: Option<&str>,
     ) -> Result<order::Model, Error> {
-        let mut retry = Retry::default();
-        loop {
-            match self.try_act(asker, id, action, words).await {
-                Err(Error::Database(error)) if retry.again(&error).await => {}
-                done => return done,
-            }
-        }
+        retried(|| self.try_act(asker, id, action, words)).await
     }
 
     async fn try_act(
@@ -135,7 +131,7 @@ impl Engine {
         tell(&mut work, &order, &step, actor);
         orders::save(&tx, &order).await?;
         work.save(&tx).await?;
-        tx.commit().await?;
+        commit(tx).await?;
         self.core.bus.publish(work.into_news());
         self.deadlines.notify_one();
         Ok(order)

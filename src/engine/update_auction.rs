@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use entity::{
     enums::EventKind,
-    ids::{AuctionId, CategoryId},
+    ids::{AuctionId, CategoryId, UserId},
 };
 
 use super::{
     Engine, Error, Session,
     create_auction::{check_category, check_description, check_title},
+    retried::{commit, retried},
 };
 use crate::{
     domain::{
@@ -59,14 +60,24 @@ impl Engine {
         if let Some(category) = &edit.category {
             check_category(&self.places, category)?;
         }
+        let (seller, id) = (seller.user.id, wanted.id);
+        retried(|| self.try_update(seller, id, &edit)).await
+    }
+
+    async fn try_update(
+        &self,
+        seller: UserId,
+        id: AuctionId,
+        edit: &Edit,
+    ) -> Result<AuctionView, Error> {
         let table = &self.rules().increments;
         let tx = tx::begin(&self.core.db.write).await?;
-        let Some(mut auction) = auctions::lock(&tx, &[wanted.id]).await?.pop() else {
+        let Some(mut auction) = auctions::lock(&tx, &[id]).await?.pop() else {
             let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
             return Err(refusal.at(&["id"]).into());
         };
         let now = self.core.now(&tx).await?;
-        if auction.seller != seller.user.id {
+        if auction.seller != seller {
             return Err(Error::Forbidden("Only its seller may edit an auction."));
         }
         if is_final(auction.status) || now >= auction.ends_at {
@@ -77,7 +88,7 @@ impl Engine {
             return Err(Refusal::new(Code::AuctionHasBids, message).into());
         }
         auction.sequence += 1;
-        auctions::edit(&tx, auction.id, edit).await?;
+        auctions::edit(&tx, auction.id, edit.clone()).await?;
         auctions::save(&tx, std::slice::from_ref(&auction)).await?;
         let state = AuctionState::of(&auction, table, |_| None)?;
         let event = Event {
@@ -90,7 +101,7 @@ impl Engine {
         events::insert(&tx, std::slice::from_ref(&event)).await?;
         let view = auctions::views(&tx, &[auction.id], table).await?.pop();
         let view = view.ok_or_else(|| Error::Fault("an edited auction is gone".to_owned()))?;
-        tx.commit().await?;
+        commit(tx).await?;
         let listing = Some(Arc::clone(&view.listing));
         self.core.bus.publish(vec![News::Auction(AuctionNews {
             event: Arc::new(event),

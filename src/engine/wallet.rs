@@ -7,7 +7,11 @@ use entity::{
     transfer,
 };
 
-use super::{Engine, Error, Session, place_bid::check_key};
+use super::{
+    Engine, Error, Session,
+    place_bid::check_key,
+    retried::{commit, retried},
+};
 use crate::{
     domain::{
         ledger::Balances,
@@ -19,8 +23,7 @@ use crate::{
         idempotency,
         page::Page,
         transfers::{self, NewTransfer},
-        tx::{self, Retry},
-        users, wallets,
+        tx, users, wallets,
     },
 };
 
@@ -64,13 +67,8 @@ impl Engine {
             let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
             return Err(refusal.at(&["user"]).into());
         }
-        let mut retry = Retry::default();
-        loop {
-            match self.try_move(asker.user.id, owner, &wanted).await {
-                Err(Error::Database(error)) if retry.again(&error).await => {}
-                done => return done.map(|balances| (owner, balances)),
-            }
-        }
+        let balances = retried(|| self.try_move(asker.user.id, owner, &wanted)).await?;
+        Ok((owner, balances))
     }
 
     async fn try_move(
@@ -129,7 +127,7 @@ impl Engine {
             created_at: now,
         };
         idempotency::insert(&tx, &[remembered]).await?;
-        tx.commit().await?;
+        commit(tx).await?;
         let news = PersonNews {
             user: owner,
             wallet_changed: true,

@@ -7,7 +7,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    QueryFilter,
+    FromQueryResult, QueryFilter, Statement,
 };
 
 use super::users::Account;
@@ -45,16 +45,21 @@ pub async fn by_token(
     token_hash: &[u8],
     now: Time,
 ) -> Result<Option<(SessionId, Time, Account)>, DbErr> {
-    let Some(session) = session::Entity::find()
-        .filter(session::Column::TokenHash.eq(token_hash))
-        .filter(session::Column::ExpiresAt.gt(now))
-        .one(db)
-        .await?
-    else {
+    let backend = db.get_database_backend();
+    let text = "SELECT s.id AS session_id, s.expires_at, u.* FROM sessions s \
+                JOIN users u ON u.id = s.user_id \
+                WHERE s.token_hash = $1 AND s.expires_at > $2";
+    let values = [token_hash.into(), now.into()];
+    let statement = Statement::from_sql_and_values(backend, text, values);
+    let Some(row) = db.query_one_raw(statement).await? else {
         return Ok(None);
     };
-    let user = user::Entity::find_by_id(session.user_id).one(db).await?;
-    Ok(user.map(|user| (session.id, session.expires_at, Account::from(user))))
+    let account = Account::from(user::Model::from_query_result(&row, "")?);
+    Ok(Some((
+        row.try_get("", "session_id")?,
+        row.try_get("", "expires_at")?,
+        account,
+    )))
 }
 
 /// Ends a session.
