@@ -108,7 +108,7 @@ impl Engine {
         words: Option<&str>,
     ) -> Result<order::Model, Error> {
         let unknown = || Refusal::new(Code::OrderNotFound, "There is no such order.").at(&["id"]);
-        let seen = orders::by_id(&self.core.db.write, id)
+        let seen = orders::by_id(&self.core.db.read, id)
             .await?
             .ok_or_else(unknown)?;
         let actor = asker.actor(action, &seen).ok_or_else(unknown)?;

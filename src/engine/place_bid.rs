@@ -203,7 +203,7 @@ impl Engine {
         bid: BidId,
         sequence: i64,
     ) -> Result<BidOutcome, Error> {
-        let db = &self.core.db.write;
+        let db = &self.core.db.read;
         let bid = bids::by_ids(db, &[bid]).await?.pop();
         let event = events::between(db, auction, sequence - 1, sequence, 1)
             .await?

@@ -85,6 +85,11 @@ impl Feed {
         };
         let auction = self.watch.topic.auction;
         let missed = events::between(&hub.db.read, auction, from, newest, REPLAY).await?;
+        if missed.len() as i64 != newest - from {
+            // The log is shorter than it should be (a replica that lags, say): start from now.
+            self.backlog.push_back(Arc::new(current.to_snapshot()));
+            return Ok(());
+        }
         for (place, event) in missed.iter().enumerate() {
             let update = Update::of_event(event, &current.auction.listing);
             let update = if as_snapshot && place == 0 {

@@ -10,10 +10,7 @@ use std::{
 use entity::ids::AuctionId;
 use tokio::sync::{OnceCell, broadcast};
 
-use super::{
-    bus::AuctionNews,
-    update::{Update, UpdateKind},
-};
+use super::{bus::AuctionNews, update::Update};
 use crate::domain::listing::AuctionView;
 
 /// How many updates a watcher may be behind before it is sent a snapshot instead.
@@ -79,14 +76,7 @@ impl Topic {
     /// was read are in `pending` already. Says whether a hole must be filled.
     pub fn load(&self, view: AuctionView) -> bool {
         let mut line = self.line();
-        let at = view.listing.starts_at;
-        let update = Update {
-            kind: UpdateKind::Snapshot,
-            at,
-            bid: None,
-            auction: view,
-        };
-        line.current = Some(Arc::new(update));
+        line.current = Some(Arc::new(Update::snapshot(view)));
         line.drain();
         line.begin_filling()
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::Utc;
 use entity::{Time, enums::EventKind};
 
 use crate::domain::{
@@ -14,7 +15,7 @@ use crate::domain::{
 pub struct Update {
     /// Which of the two.
     pub kind: UpdateKind,
-    /// When it happened; of a snapshot, the newest event's time or the auction's start.
+    /// When it happened; of a snapshot, when it was taken.
     pub at: Time,
     /// The bid, when it was one.
     pub bid: Option<Arc<Bid>>,
@@ -46,14 +47,21 @@ impl Update {
         }
     }
 
+    /// An auction as it is.
+    #[must_use]
+    pub fn snapshot(auction: AuctionView) -> Self {
+        Self {
+            kind: UpdateKind::Snapshot,
+            at: Utc::now(),
+            bid: None,
+            auction,
+        }
+    }
+
     /// The same moment as a snapshot.
     #[must_use]
     pub fn to_snapshot(&self) -> Self {
-        Self {
-            kind: UpdateKind::Snapshot,
-            bid: None,
-            ..self.clone()
-        }
+        Self::snapshot(self.auction.clone())
     }
 
     /// The newest event that it includes.

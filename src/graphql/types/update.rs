@@ -28,7 +28,7 @@ pub struct AuctionUpdate {
     sequence: i32,
     /// What it tells.
     kind: AuctionUpdateKind,
-    /// When it happened; of a SNAPSHOT, when the state that it shows came about.
+    /// When it happened; of a SNAPSHOT, when it was taken.
     at: DateTime<Utc>,
     /// The auction right after it.
     auction: Auction,
