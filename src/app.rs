@@ -87,11 +87,7 @@ impl House {
         let rules = config.house.rules();
         let hub = Hub::new(db.clone(), rules.increments.clone());
         let lists = Lists::start(db.clone(), rules.increments.clone());
-        let rooms = Rooms {
-            hub,
-            lists,
-            people: People::new(),
-        };
+        let rooms = Rooms { hub, lists, people: People::new() };
         let bus = Arc::new(LocalBus::new(rooms.clone()));
         let lanes = config.house.lanes(db.writers(&pools));
         let engine = Engine::start(db.clone(), rules, config.clock, lanes, rooms, bus).await?;
@@ -121,15 +117,7 @@ impl House {
             tokio::spawn(closer::run(Arc::clone(&engine), stop.clone())),
             tokio::spawn(housekeeping(rates, stop.clone())),
         ];
-        Ok(Self {
-            engine,
-            address,
-            db,
-            stop,
-            sockets,
-            server,
-            workers,
-        })
+        Ok(Self { engine, address, db, stop, sockets, server, workers })
     }
 
     /// Serves until `until`, then closes.
@@ -152,15 +140,7 @@ impl House {
     /// # Errors
     /// When it takes too long.
     pub async fn close(self) -> Result<(), Failure> {
-        let Self {
-            engine,
-            db,
-            stop,
-            sockets,
-            server,
-            workers,
-            ..
-        } = self;
+        let Self { engine, db, stop, sockets, server, workers, .. } = self;
         stop.cancel();
         sockets.close();
         let orderly = async {
@@ -176,9 +156,7 @@ impl House {
             engine.drain().await;
             db.close().await;
         };
-        tokio::time::timeout(CLOSING, orderly)
-            .await
-            .map_err(|_| Failure::Slow)
+        tokio::time::timeout(CLOSING, orderly).await.map_err(|_| Failure::Slow)
     }
 }
 
@@ -197,9 +175,8 @@ fn recorder() -> PrometheusHandle {
     use metrics_exporter_prometheus::Matcher;
     use std::sync::OnceLock;
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    const SECONDS: [f64; 12] = [
-        0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
-    ];
+    const SECONDS: [f64; 12] =
+        [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
     const COUNTS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
     let build = || {
         let builder = PrometheusBuilder::new();
@@ -221,34 +198,13 @@ fn recorder() -> PrometheusHandle {
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("neighborbid_bids_total", "Bids judged, by outcome.");
-    describe_histogram!(
-        "neighborbid_bid_seconds",
-        "From a bid's arrival to its verdict."
-    );
-    describe_histogram!(
-        "neighborbid_batch_seconds",
-        "One locking transaction, retries included."
-    );
-    describe_histogram!(
-        "neighborbid_batch_bids",
-        "How many bids one transaction judged."
-    );
-    describe_histogram!(
-        "neighborbid_lane_queue_bids",
-        "How many bids waited behind a batch."
-    );
+    describe_histogram!("neighborbid_bid_seconds", "From a bid's arrival to its verdict.");
+    describe_histogram!("neighborbid_batch_seconds", "One locking transaction, retries included.");
+    describe_histogram!("neighborbid_batch_bids", "How many bids one transaction judged.");
+    describe_histogram!("neighborbid_lane_queue_bids", "How many bids waited behind a batch.");
     describe_gauge!("neighborbid_sockets", "Open WebSockets.");
     describe_gauge!("neighborbid_watchers", "Running auction subscriptions.");
-    describe_counter!(
-        "neighborbid_deliveries_total",
-        "Updates handed to watchers."
-    );
-    describe_counter!(
-        "neighborbid_resyncs_total",
-        "Watchers that fell behind and got a snapshot."
-    );
-    describe_counter!(
-        "neighborbid_log_reads_total",
-        "Holes in the news filled from the log."
-    );
+    describe_counter!("neighborbid_deliveries_total", "Updates handed to watchers.");
+    describe_counter!("neighborbid_resyncs_total", "Watchers that fell behind and got a snapshot.");
+    describe_counter!("neighborbid_log_reads_total", "Holes in the news filled from the log.");
 }

@@ -38,19 +38,11 @@ pub struct DatabaseConfig {
     pub read_connections: u32,
 
     /// How long to wait for a free connection, and on SQLite for another process's lock
-    #[arg(
-        long,
-        env = "NEIGHBORBID_ACQUIRE_TIMEOUT_SECONDS",
-        default_value_t = 10
-    )]
+    #[arg(long, env = "NEIGHBORBID_ACQUIRE_TIMEOUT_SECONDS", default_value_t = 10)]
     pub acquire_timeout_seconds: u64,
 
     /// Postgres: how long one statement may run
-    #[arg(
-        long,
-        env = "NEIGHBORBID_STATEMENT_TIMEOUT_SECONDS",
-        default_value_t = 30
-    )]
+    #[arg(long, env = "NEIGHBORBID_STATEMENT_TIMEOUT_SECONDS", default_value_t = 30)]
     pub statement_timeout_seconds: u64,
 }
 
@@ -90,12 +82,7 @@ pub enum Switch {
 #[command(next_help_heading = "House")]
 pub struct HouseConfig {
     /// Who moves money in and out of wallets
-    #[arg(
-        long,
-        env = "NEIGHBORBID_PAYMENTS",
-        value_enum,
-        default_value = "admin"
-    )]
+    #[arg(long, env = "NEIGHBORBID_PAYMENTS", value_enum, default_value = "admin")]
     pub payments: Payments,
 
     /// The one currency: its ISO 4217 code
@@ -174,10 +161,7 @@ impl HouseConfig {
     pub fn rules(&self) -> Rules {
         let seconds = |seconds: u32| TimeDelta::seconds(seconds.into());
         Rules {
-            currency: Currency {
-                code: self.currency.clone(),
-                digits: self.currency_digits,
-            },
+            currency: Currency { code: self.currency.clone(), digits: self.currency_digits },
             increments: self.increments.clone(),
             fee_basis_points: self.fee_basis_points,
             soft_close: SoftClose {
@@ -208,8 +192,7 @@ impl HouseConfig {
 
 fn currency_code(text: &str) -> Result<String, String> {
     let fits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
-    fits.then(|| text.to_owned())
-        .ok_or_else(|| "three capital letters, like KRW".to_owned())
+    fits.then(|| text.to_owned()).ok_or_else(|| "three capital letters, like KRW".to_owned())
 }
 
 /// What clients may do.
@@ -277,19 +260,11 @@ pub struct ClientConfig {
     pub socket_operations: usize,
 
     /// How long a socket waits for connection_init
-    #[arg(
-        long,
-        env = "NEIGHBORBID_CONNECTION_INIT_TIMEOUT_SECONDS",
-        default_value_t = 10
-    )]
+    #[arg(long, env = "NEIGHBORBID_CONNECTION_INIT_TIMEOUT_SECONDS", default_value_t = 10)]
     pub connection_init_timeout_seconds: u64,
 
     /// The largest message on a socket, in bytes
-    #[arg(
-        long,
-        env = "NEIGHBORBID_SOCKET_MESSAGE_BYTES",
-        default_value_t = 65_536
-    )]
+    #[arg(long, env = "NEIGHBORBID_SOCKET_MESSAGE_BYTES", default_value_t = 65_536)]
     pub socket_message_bytes: usize,
 
     /// How often a socket's peer is asked whether it lives
@@ -298,11 +273,7 @@ pub struct ClientConfig {
     pub socket_ping_seconds: u64,
 
     /// How long a socket's peer may take nothing before it is left
-    #[arg(
-        long,
-        env = "NEIGHBORBID_SOCKET_WRITE_TIMEOUT_SECONDS",
-        default_value_t = 30
-    )]
+    #[arg(long, env = "NEIGHBORBID_SOCKET_WRITE_TIMEOUT_SECONDS", default_value_t = 30)]
     pub socket_write_timeout_seconds: u64,
 }
 
@@ -332,10 +303,7 @@ impl ClientConfig {
     pub fn http(&self) -> HttpSettings {
         HttpSettings {
             body_bytes: self.body_bytes,
-            document: DocumentLimits {
-                aliases: self.aliases,
-                fields: self.fields,
-            },
+            document: DocumentLimits { aliases: self.aliases, fields: self.fields },
             socket: SocketSettings {
                 init_timeout: Duration::from_secs(self.connection_init_timeout_seconds),
                 ping_interval: Duration::from_secs(self.socket_ping_seconds),

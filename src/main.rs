@@ -102,11 +102,7 @@ async fn main() -> ExitCode {
     match run(cli.command).await {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(
-                std::io::stderr(),
-                "neighborbid: {}",
-                one_line(error.as_ref())
-            );
+            let _ = writeln!(std::io::stderr(), "neighborbid: {}", one_line(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -114,9 +110,7 @@ async fn main() -> ExitCode {
 
 fn log(cli: &Cli) {
     let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let terminal = std::io::stderr().is_terminal();
     match cli.log_format {
         Some(LogFormat::Json) => builder.json().init(),
@@ -125,11 +119,7 @@ fn log(cli: &Cli) {
 }
 
 fn one_line(error: &dyn std::error::Error) -> String {
-    error
-        .to_string()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
@@ -141,17 +131,8 @@ async fn run(command: Command) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve(serve) => {
-            let Serve {
-                database,
-                house,
-                clients,
-            } = *serve;
-            let config = Config {
-                database,
-                house,
-                clients,
-                clock: Clock::Real,
-            };
+            let Serve { database, house, clients } = *serve;
+            let config = Config { database, house, clients, clock: Clock::Real };
             let house = House::open(config).await?;
             tracing::info!(address = %house.address, "serving");
             house.run(stopped()).await?;
@@ -198,11 +179,7 @@ async fn check(database: DatabaseConfig) -> Outcome {
     let broken = findings.iter().any(|finding| finding.broken > 0);
     let lines: String = findings.iter().map(|f| audit::line(f) + "\n").collect();
     print(&lines)?;
-    Ok(if broken {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn grant(database: DatabaseConfig, username: &str) -> Outcome {

@@ -91,8 +91,7 @@ async fn begin_locked(db: &DatabaseConnection) -> Result<DatabaseTransaction, Db
         })
         .await?;
     if tx.get_database_backend() == DbBackend::Postgres {
-        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})"))
-            .await?;
+        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})")).await?;
     }
     Ok(tx)
 }

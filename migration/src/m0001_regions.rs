@@ -54,9 +54,7 @@ async fn seed(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let mut full_names: HashMap<String, String> = HashMap::new();
     for chunk in rows.chunks(sql::SEED_ROWS) {
         let mut insert = Query::insert();
-        insert
-            .into_table("regions")
-            .columns(["id", "name", "full_name", "parent_id", "depth"]);
+        insert.into_table("regions").columns(["id", "name", "full_name", "parent_id", "depth"]);
         for row in chunk {
             let around = row.parent.as_ref().and_then(|code| full_names.get(code));
             let full_name = match around {

@@ -43,10 +43,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        sql::run(
-            manager,
-            "DROP TABLE blocked_bidders; DROP TABLE sessions; DROP TABLE users;",
-        )
-        .await
+        sql::run(manager, "DROP TABLE blocked_bidders; DROP TABLE sessions; DROP TABLE users;")
+            .await
     }
 }

@@ -23,11 +23,8 @@ pub async fn run(manager: &SchemaManager<'_>, statements: &str) -> Result<(), Db
             ("{strict}", "STRICT"),
         ],
     };
-    let text = words
-        .iter()
-        .fold(statements.to_owned(), |text, (mark, word)| {
-            text.replace(mark, word)
-        });
+    let text =
+        words.iter().fold(statements.to_owned(), |text, (mark, word)| text.replace(mark, word));
     manager.get_connection().execute_unprepared(&text).await?;
     Ok(())
 }

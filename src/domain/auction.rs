@@ -103,11 +103,7 @@ impl Auction {
     /// Where the end lies after a bid accepted at `now`.
     #[must_use]
     pub fn end_after_bid(&self, now: Time) -> Time {
-        let SoftClose {
-            window,
-            extension,
-            cap,
-        } = self.soft_close;
+        let SoftClose { window, extension, cap } = self.soft_close;
         if self.ends_at - now > window {
             return self.ends_at;
         }
@@ -153,11 +149,7 @@ mod tests {
             starts_at: at(0),
             ends_at: at(ends_at),
             scheduled_ends_at: at(scheduled),
-            soft_close: SoftClose {
-                window,
-                extension,
-                cap,
-            },
+            soft_close: SoftClose { window, extension, cap },
             sequence: 1,
         }
     }

@@ -117,9 +117,7 @@ pub fn judge(
     };
     if bidder.available < needed {
         let message = "The available balance does not cover the maximum.";
-        return Err(Refusal::new(Code::InsufficientFunds, message)
-            .at(&["maximum"])
-            .into());
+        return Err(Refusal::new(Code::InsufficientFunds, message).at(&["maximum"]).into());
     }
 
     let mut record = Recorder::new(auction, now);
@@ -157,15 +155,7 @@ pub fn buy_now(
     if let Some(lead) = auction.lead {
         record.movement(TransferKind::Release, lead.bidder, lead.maximum, lead.bid);
     }
-    record.take_lead(
-        bidder.id,
-        &Offer {
-            id: bid,
-            amount: price,
-            maximum: price,
-        },
-        price,
-    )?;
+    record.take_lead(bidder.id, &Offer { id: bid, amount: price, maximum: price }, price)?;
     Ok(record.done(bid))
 }
 
@@ -179,20 +169,14 @@ fn may_bid(auction: &Auction, bidder: &Bidder<'_>, now: Time) -> Result<(), Refu
         return refuse(Code::AuctionEnded, "The auction has ended.");
     }
     if bidder.id == auction.seller {
-        return refuse(
-            Code::SellerCannotBid,
-            "Sellers cannot bid on their own auctions.",
-        );
+        return refuse(Code::SellerCannotBid, "Sellers cannot bid on their own auctions.");
     }
     if bidder.is_blocked {
         return refuse(Code::BidderBlocked, "The seller does not accept your bids.");
     }
     let lives_there = |around: &RegionId| bidder.home_region.is_some_and(|r| r.is_within(around));
     if !auction.bidders_region.as_ref().is_none_or(lives_there) {
-        return refuse(
-            Code::OutOfRegion,
-            "Only neighbours of the auction's region may bid.",
-        );
+        return refuse(Code::OutOfRegion, "Only neighbours of the auction's region may bid.");
     }
     Ok(())
 }
@@ -209,10 +193,7 @@ fn high_enough(
     match own {
         Some(lead) if offer.amount == auction.price => {
             if offer.maximum <= lead.maximum {
-                return too_low(
-                    "You lead already: a new maximum must exceed yours.",
-                    &["maximum"],
-                );
+                return too_low("You lead already: a new maximum must exceed yours.", &["maximum"]);
             }
             Ok(())
         }
@@ -248,12 +229,7 @@ struct Recorder {
 
 impl Recorder {
     fn new(auction: &Auction, now: Time) -> Self {
-        Self {
-            auction: auction.clone(),
-            now,
-            bids: Vec::new(),
-            movements: Vec::new(),
-        }
+        Self { auction: auction.clone(), now, bids: Vec::new(), movements: Vec::new() }
     }
 
     fn first_bid(&mut self, bidder: UserId, offer: &Offer) -> Result<(), OutOfRange> {
@@ -306,11 +282,7 @@ impl Recorder {
 
     fn take_lead(&mut self, bidder: UserId, offer: &Offer, price: Money) -> Result<(), OutOfRange> {
         self.movement(TransferKind::Hold, bidder, offer.maximum, offer.id);
-        self.auction.lead = Some(Lead {
-            bidder,
-            maximum: offer.maximum,
-            bid: offer.id,
-        });
+        self.auction.lead = Some(Lead { bidder, maximum: offer.maximum, bid: offer.id });
         let price = self.reserved(price, offer.maximum);
         self.record(offer.id, bidder, price, offer.maximum, false)
     }
@@ -333,43 +305,24 @@ impl Recorder {
     ) -> Result<(), OutOfRange> {
         let auction = &mut self.auction;
         // Nobody pays more than the buy-now price.
-        let amount = auction
-            .buy_now
-            .map_or(amount, |buy_now| amount.min(buy_now));
+        let amount = auction.buy_now.map_or(amount, |buy_now| amount.min(buy_now));
         auction.price = amount;
         auction.bid_count = auction.bid_count.checked_add(1).ok_or(OutOfRange)?;
         auction.sequence = auction.sequence.checked_add(1).ok_or(OutOfRange)?;
         auction.ends_at = auction.end_after_bid(self.now);
         let after = auction.clone();
-        self.bids.push(RecordedBid {
-            id,
-            bidder,
-            amount,
-            maximum,
-            is_automatic,
-            after,
-        });
+        self.bids.push(RecordedBid { id, bidder, amount, maximum, is_automatic, after });
         Ok(())
     }
 
     fn movement(&mut self, kind: TransferKind, user: UserId, amount: Money, bid: BidId) {
-        self.movements.push(Movement {
-            user,
-            kind,
-            amount,
-            bid,
-        });
+        self.movements.push(Movement { user, kind, amount, bid });
     }
 
     fn done(self, offer: BidId) -> Accepted {
         let recorded = self.bids.iter().any(|bid| bid.id == offer);
         let raised = self.auction.lead.map_or(offer, |lead| lead.bid);
         let answer = if recorded { offer } else { raised };
-        Accepted {
-            auction: self.auction,
-            bids: self.bids,
-            movements: self.movements,
-            answer,
-        }
+        Accepted { auction: self.auction, bids: self.bids, movements: self.movements, answer }
     }
 }

@@ -60,16 +60,10 @@ pub fn close(auction: &Auction) -> Result<Closing, OutOfRange> {
 pub fn may_end_early(auction: &Auction, now: Time) -> Result<(), Refusal> {
     may_still_change(auction, now)?;
     if auction.lead.is_none() {
-        return Err(Refusal::new(
-            Code::NoBids,
-            "Nobody has bid: cancel the auction instead.",
-        ));
+        return Err(Refusal::new(Code::NoBids, "Nobody has bid: cancel the auction instead."));
     }
     if !auction.is_saleable() {
-        return Err(Refusal::new(
-            Code::ReserveNotMet,
-            "The price has not reached the reserve.",
-        ));
+        return Err(Refusal::new(Code::ReserveNotMet, "The price has not reached the reserve."));
     }
     Ok(())
 }
@@ -97,10 +91,7 @@ pub fn cancel(auction: &Auction) -> Result<Closing, OutOfRange> {
 }
 
 fn may_still_change(auction: &Auction, now: Time) -> Result<(), Refusal> {
-    let lives = matches!(
-        auction.status,
-        AuctionStatus::Open | AuctionStatus::Scheduled
-    );
+    let lives = matches!(auction.status, AuctionStatus::Open | AuctionStatus::Scheduled);
     if !lives || now >= auction.ends_at {
         return Err(Refusal::new(Code::AuctionEnded, "The auction has ended."));
     }
@@ -108,32 +99,15 @@ fn may_still_change(auction: &Auction, now: Time) -> Result<(), Refusal> {
 }
 
 fn sell(auction: &Auction, lead: Lead) -> Result<Closing, OutOfRange> {
-    let Lead {
-        bidder: user,
-        maximum,
-        bid,
-    } = lead;
-    let capture = Movement {
-        user,
-        kind: TransferKind::Capture,
-        amount: auction.price,
-        bid,
-    };
+    let Lead { bidder: user, maximum, bid } = lead;
+    let capture = Movement { user, kind: TransferKind::Capture, amount: auction.price, bid };
     let rest = maximum.minus(auction.price)?;
-    let release = Movement {
-        user,
-        kind: TransferKind::Release,
-        amount: rest,
-        bid,
-    };
+    let release = Movement { user, kind: TransferKind::Release, amount: rest, bid };
     let mut movements = vec![capture];
     if rest > Money::ZERO {
         movements.push(release);
     }
-    Ok(Closing {
-        auction: ended(auction, AuctionStatus::Sold)?,
-        movements,
-    })
+    Ok(Closing { auction: ended(auction, AuctionStatus::Sold)?, movements })
 }
 
 fn end(auction: &Auction, status: AuctionStatus) -> Result<Closing, OutOfRange> {
@@ -143,17 +117,10 @@ fn end(auction: &Auction, status: AuctionStatus) -> Result<Closing, OutOfRange> 
         amount: lead.maximum,
         bid: lead.bid,
     });
-    Ok(Closing {
-        auction: ended(auction, status)?,
-        movements: release.into_iter().collect(),
-    })
+    Ok(Closing { auction: ended(auction, status)?, movements: release.into_iter().collect() })
 }
 
 fn ended(auction: &Auction, status: AuctionStatus) -> Result<Auction, OutOfRange> {
     let sequence = auction.sequence.checked_add(1).ok_or(OutOfRange)?;
-    Ok(Auction {
-        status,
-        sequence,
-        ..auction.clone()
-    })
+    Ok(Auction { status, sequence, ..auction.clone() })
 }

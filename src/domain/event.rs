@@ -88,10 +88,7 @@ impl Event {
 /// Whether an auction of this status can have no further event.
 #[must_use]
 pub const fn is_final(status: AuctionStatus) -> bool {
-    matches!(
-        status,
-        AuctionStatus::Sold | AuctionStatus::Unsold | AuctionStatus::Cancelled
-    )
+    matches!(status, AuctionStatus::Sold | AuctionStatus::Unsold | AuctionStatus::Cancelled)
 }
 
 impl AuctionState {

@@ -35,17 +35,11 @@ impl Filter {
     pub fn matches(&self, listing: &Listing, state: &AuctionState) -> bool {
         let price = state.price.minor();
         let among = |categories: &[CategoryId]| {
-            listing
-                .category
-                .as_ref()
-                .is_some_and(|category| categories.contains(category))
+            listing.category.as_ref().is_some_and(|category| categories.contains(category))
         };
         let in_region = |around: &RegionId| {
             listing.scope == AuctionScope::National
-                || listing
-                    .region
-                    .as_ref()
-                    .is_some_and(|region| region.is_within(around))
+                || listing.region.as_ref().is_some_and(|region| region.is_within(around))
         };
         (self.status.is_empty() || self.status.contains(&state.status))
             && self.region.as_ref().is_none_or(in_region)
@@ -61,12 +55,7 @@ impl Filter {
         if self.words.is_empty() {
             return true;
         }
-        let (title, text) = (
-            listing.title.to_lowercase(),
-            listing.description.to_lowercase(),
-        );
-        self.words
-            .iter()
-            .all(|word| title.contains(word) || text.contains(word))
+        let (title, text) = (listing.title.to_lowercase(), listing.description.to_lowercase());
+        self.words.iter().all(|word| title.contains(word) || text.contains(word))
     }
 }

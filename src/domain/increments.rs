@@ -23,10 +23,7 @@ impl IncrementTable {
 
     /// Each (price below which it counts, increment); the last counts without bound.
     pub fn tiers(&self) -> impl Iterator<Item = (Option<Money>, Money)> {
-        let bounded = self
-            .tiers
-            .iter()
-            .map(|(below, increment)| (Some(*below), *increment));
+        let bounded = self.tiers.iter().map(|(below, increment)| (Some(*below), *increment));
         bounded.chain([(None, self.above)])
     }
 }
@@ -67,10 +64,7 @@ impl FromStr for IncrementTable {
         if !tiers.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(InvalidTable);
         }
-        Ok(Self {
-            tiers,
-            above: minor(above).ok_or(InvalidTable)?,
-        })
+        Ok(Self { tiers, above: minor(above).ok_or(InvalidTable)? })
     }
 }
 
@@ -106,11 +100,7 @@ mod tests {
             (1_000_000, 50_000),
             (MAX_AMOUNT, 50_000),
         ] {
-            assert_eq!(
-                table.at(Money::from_minor(price).unwrap()).minor(),
-                increment,
-                "{price}"
-            );
+            assert_eq!(table.at(Money::from_minor(price).unwrap()).minor(), increment, "{price}");
         }
         assert_eq!(table.to_string(), KRW);
     }

@@ -61,10 +61,7 @@ impl Money {
     /// # Errors
     /// When it would be negative.
     pub fn minus(self, other: Self) -> Result<Self, OutOfRange> {
-        self.0
-            .checked_sub(other.0)
-            .and_then(Self::from_minor)
-            .ok_or(OutOfRange)
+        self.0.checked_sub(other.0).and_then(Self::from_minor).ok_or(OutOfRange)
     }
 
     /// Its share of `basis_points` hundredths of a percent, rounded half to even; never more than
@@ -142,10 +139,7 @@ mod tests {
     use super::*;
 
     fn currency(digits: u32) -> Currency {
-        Currency {
-            code: "XXX".to_owned(),
-            digits,
-        }
+        Currency { code: "XXX".to_owned(), digits }
     }
 
     #[test]

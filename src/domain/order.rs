@@ -106,14 +106,8 @@ pub fn act(
     now: Time,
 ) -> Result<Step, Denied> {
     may_act(action, actor)?;
-    let step = |status, settlement, tells| {
-        Ok(Step {
-            status,
-            settlement,
-            tells,
-            completes_at: None,
-        })
-    };
+    let step =
+        |status, settlement, tells| Ok(Step { status, settlement, tells, completes_at: None });
     match (order.status, action) {
         (OrderStatus::AwaitingHandover, Action::HandOver) => Ok(Step {
             status: OrderStatus::HandedOver,
@@ -121,62 +115,40 @@ pub fn act(
             tells: NotificationKind::HandedOver,
             completes_at: Some(now + times.receipt),
         }),
-        (OrderStatus::HandedOver, Action::ConfirmReceipt) => step(
-            OrderStatus::Completed,
-            Settlement::Pay,
-            NotificationKind::OrderCompleted,
-        ),
+        (OrderStatus::HandedOver, Action::ConfirmReceipt) => {
+            step(OrderStatus::Completed, Settlement::Pay, NotificationKind::OrderCompleted)
+        }
         (OrderStatus::HandedOver, Action::Complete)
             if order.completes_at.is_some_and(|at| at <= now) =>
         {
-            step(
-                OrderStatus::Completed,
-                Settlement::Pay,
-                NotificationKind::OrderCompleted,
-            )
+            step(OrderStatus::Completed, Settlement::Pay, NotificationKind::OrderCompleted)
         }
         (OrderStatus::AwaitingHandover, Action::Cancel) => {
             if now < order.created_at + times.handover {
                 let message = "The seller still has time to hand the goods over.";
                 return Err(Denied::Refused(Refusal::new(Code::TooEarly, message)));
             }
-            step(
-                OrderStatus::Refunded,
-                Settlement::Refund,
-                NotificationKind::OrderRefunded,
-            )
+            step(OrderStatus::Refunded, Settlement::Refund, NotificationKind::OrderRefunded)
         }
-        (OrderStatus::AwaitingHandover | OrderStatus::HandedOver, Action::Dispute) => step(
-            OrderStatus::Disputed,
-            Settlement::None,
-            NotificationKind::DisputeOpened,
-        ),
-        (OrderStatus::Disputed, Action::PaySeller) => step(
-            OrderStatus::Completed,
-            Settlement::Pay,
-            NotificationKind::DisputeResolved,
-        ),
-        (OrderStatus::Disputed, Action::RefundBuyer) => step(
-            OrderStatus::Refunded,
-            Settlement::Refund,
-            NotificationKind::DisputeResolved,
-        ),
+        (OrderStatus::AwaitingHandover | OrderStatus::HandedOver, Action::Dispute) => {
+            step(OrderStatus::Disputed, Settlement::None, NotificationKind::DisputeOpened)
+        }
+        (OrderStatus::Disputed, Action::PaySeller) => {
+            step(OrderStatus::Completed, Settlement::Pay, NotificationKind::DisputeResolved)
+        }
+        (OrderStatus::Disputed, Action::RefundBuyer) => {
+            step(OrderStatus::Refunded, Settlement::Refund, NotificationKind::DisputeResolved)
+        }
         _ => {
             let message = "The order is not in a state that allows this.";
-            Err(Denied::Refused(Refusal::new(
-                Code::OrderStateForbids,
-                message,
-            )))
+            Err(Denied::Refused(Refusal::new(Code::OrderStateForbids, message)))
         }
     }
 }
 
 fn may_act(action: Action, actor: Actor) -> Result<(), Denied> {
     let (may, why) = match action {
-        Action::HandOver => (
-            actor == Actor::Seller,
-            "Only the seller marks the handover.",
-        ),
+        Action::HandOver => (actor == Actor::Seller, "Only the seller marks the handover."),
         Action::ConfirmReceipt => (actor == Actor::Buyer, "Only the buyer confirms receipt."),
         Action::Cancel => (actor == Actor::Buyer, "Only the buyer cancels an order."),
         Action::Dispute => (
@@ -186,16 +158,9 @@ fn may_act(action: Action, actor: Actor) -> Result<(), Denied> {
         Action::PaySeller | Action::RefundBuyer => {
             (actor == Actor::Admin, "Only an admin resolves disputes.")
         }
-        Action::Complete => (
-            actor == Actor::House,
-            "Only the house completes orders by itself.",
-        ),
+        Action::Complete => (actor == Actor::House, "Only the house completes orders by itself."),
     };
-    if may {
-        Ok(())
-    } else {
-        Err(Denied::Forbidden(why))
-    }
+    if may { Ok(()) } else { Err(Denied::Forbidden(why)) }
 }
 
 #[cfg(test)]
@@ -204,10 +169,8 @@ mod tests {
 
     use super::*;
 
-    const TIMES: OrderTimes = OrderTimes {
-        handover: TimeDelta::hours(72),
-        receipt: TimeDelta::days(7),
-    };
+    const TIMES: OrderTimes =
+        OrderTimes { handover: TimeDelta::hours(72), receipt: TimeDelta::days(7) };
 
     const STATES: [OrderStatus; 5] = [
         OrderStatus::AwaitingHandover,
@@ -221,27 +184,9 @@ mod tests {
     const LEGAL: [(Action, &[Actor], &[OrderStatus], OrderStatus, Settlement); 7] = {
         use OrderStatus::{AwaitingHandover, Completed, Disputed, HandedOver, Refunded};
         [
-            (
-                Action::HandOver,
-                &[Actor::Seller],
-                &[AwaitingHandover],
-                HandedOver,
-                Settlement::None,
-            ),
-            (
-                Action::ConfirmReceipt,
-                &[Actor::Buyer],
-                &[HandedOver],
-                Completed,
-                Settlement::Pay,
-            ),
-            (
-                Action::Cancel,
-                &[Actor::Buyer],
-                &[AwaitingHandover],
-                Refunded,
-                Settlement::Refund,
-            ),
+            (Action::HandOver, &[Actor::Seller], &[AwaitingHandover], HandedOver, Settlement::None),
+            (Action::ConfirmReceipt, &[Actor::Buyer], &[HandedOver], Completed, Settlement::Pay),
+            (Action::Cancel, &[Actor::Buyer], &[AwaitingHandover], Refunded, Settlement::Refund),
             (
                 Action::Dispute,
                 &[Actor::Buyer, Actor::Seller],
@@ -249,27 +194,9 @@ mod tests {
                 Disputed,
                 Settlement::None,
             ),
-            (
-                Action::PaySeller,
-                &[Actor::Admin],
-                &[Disputed],
-                Completed,
-                Settlement::Pay,
-            ),
-            (
-                Action::RefundBuyer,
-                &[Actor::Admin],
-                &[Disputed],
-                Refunded,
-                Settlement::Refund,
-            ),
-            (
-                Action::Complete,
-                &[Actor::House],
-                &[HandedOver],
-                Completed,
-                Settlement::Pay,
-            ),
+            (Action::PaySeller, &[Actor::Admin], &[Disputed], Completed, Settlement::Pay),
+            (Action::RefundBuyer, &[Actor::Admin], &[Disputed], Refunded, Settlement::Refund),
+            (Action::Complete, &[Actor::House], &[HandedOver], Completed, Settlement::Pay),
         ]
     };
 
@@ -279,11 +206,7 @@ mod tests {
 
     fn order(status: OrderStatus) -> OrderState {
         let completes_at = (status == OrderStatus::HandedOver).then(|| at(200));
-        OrderState {
-            status,
-            created_at: at(0),
-            completes_at,
-        }
+        OrderState { status, created_at: at(0), completes_at }
     }
 
     #[test]
@@ -302,9 +225,7 @@ mod tests {
                             (to == OrderStatus::HandedOver).then(|| at(1_000) + TimeDelta::days(7));
                         assert_eq!(done.completes_at, completes, "{case}");
                     } else {
-                        let Err(Denied::Refused(refusal)) = done else {
-                            panic!("{case}")
-                        };
+                        let Err(Denied::Refused(refusal)) = done else { panic!("{case}") };
                         assert_eq!(refusal.code, Code::OrderStateForbids, "{case}");
                     }
                 }

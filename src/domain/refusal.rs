@@ -59,11 +59,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that points at no field.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            field: &[],
-            message: message.into(),
-        }
+        Self { code, field: &[], message: message.into() }
     }
 
     /// The same, pointing at a field.

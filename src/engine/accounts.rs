@@ -37,9 +37,7 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
     }
 }
 
@@ -117,9 +115,7 @@ impl Engine {
         let username: String = credentials.username.nfc().collect();
         let password: String = credentials.password.nfc().collect();
         let account = users::by_username(&self.core.db.read, &username).await?;
-        let stored = account
-            .as_ref()
-            .map(|account| account.password_hash.clone());
+        let stored = account.as_ref().map(|account| account.password_hash.clone());
         let fits = self.passwords.verify(password, stored).await?;
         match account {
             Some(account) if fits => self.open_session(account).await,
@@ -141,15 +137,7 @@ impl Engine {
         sessions::delete_expired(&tx, user.id, now).await?;
         let id = sessions::insert(&tx, user.id, hash(&token.0), now, expires_at).await?;
         commit(tx).await?;
-        Ok((
-            token,
-            Session {
-                id,
-                user,
-                is_admin: account.is_admin,
-                expires_at,
-            },
-        ))
+        Ok((token, Session { id, user, is_admin: account.is_admin, expires_at }))
     }
 
     /// Ends a session: its token is dead when this returns.
@@ -228,18 +216,12 @@ mod tests {
             assert_eq!(check_username(name).is_ok(), fits, "{name:?}");
         }
         // Decomposed, as some keyboards send it.
-        assert_eq!(
-            check_username("\u{1106}\u{1175}\u{11ab}\u{1109}\u{116e}").unwrap(),
-            "민수"
-        );
+        assert_eq!(check_username("\u{1106}\u{1175}\u{11ab}\u{1109}\u{116e}").unwrap(), "민수");
     }
 
     #[test]
     fn secrets_do_not_print() {
-        let credentials = Credentials {
-            username: "a".into(),
-            password: "hunter42".into(),
-        };
+        let credentials = Credentials { username: "a".into(), password: "hunter42".into() };
         assert!(!format!("{credentials:?}").contains("hunter42"));
         assert!(!format!("{:?}", Token("hunter42".into())).contains("hunter42"));
     }

@@ -23,17 +23,11 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) enum Verdict {
     /// Recorded; or, as `Err`, only an earlier bid's maximum was raised.
-    Accepted {
-        answer: Result<Arc<Bid>, BidId>,
-        state: AuctionState,
-    },
+    Accepted { answer: Result<Arc<Bid>, BidId>, state: AuctionState },
     /// Accepted before, under the same key.
     Replayed { bid: BidId, sequence: i64 },
     /// Refused; nothing changed.
-    Refused {
-        refusal: Refusal,
-        state: Option<AuctionState>,
-    },
+    Refused { refusal: Refusal, state: Option<AuctionState> },
 }
 
 impl Verdict {
@@ -117,10 +111,7 @@ async fn attempt(
             Ok(true) => return Ok(judged),
             Ok(false) => {}
             Err(error) => {
-                return Err(Failure {
-                    error,
-                    doubt: Some((witness, judged)),
-                });
+                return Err(Failure { error, doubt: Some((witness, judged)) });
             }
         }
     }
@@ -133,10 +124,9 @@ async fn attempt(
     let judged = docket.into_judged();
     match tx.commit().await {
         Ok(()) => Ok(judged),
-        Err(error) if Fault::of(&error) == Fault::Connection => Err(Failure {
-            error,
-            doubt: witness.map(|witness| (witness, judged)),
-        }),
+        Err(error) if Fault::of(&error) == Fault::Connection => {
+            Err(Failure { error, doubt: witness.map(|witness| (witness, judged)) })
+        }
         Err(error) => Err(error.into()),
     }
 }

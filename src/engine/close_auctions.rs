@@ -29,10 +29,7 @@ impl Engine {
             auctions::next_ending(db).await?,
             orders::next_completion(db).await?,
         ];
-        Ok((
-            deadlines.into_iter().flatten().min(),
-            self.core.now(db).await?,
-        ))
+        Ok((deadlines.into_iter().flatten().min(), self.core.now(db).await?))
     }
 
     /// Opens and ends what is due, the longest overdue first; says how many.

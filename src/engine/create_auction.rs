@@ -92,10 +92,9 @@ impl Engine {
         let listing = Arc::new(new.listing);
         if opens {
             let listing = Some(Arc::clone(&listing));
-            self.core.bus.publish(vec![News::Auction(AuctionNews {
-                event: Arc::new(event),
-                listing,
-            })]);
+            self.core
+                .bus
+                .publish(vec![News::Auction(AuctionNews { event: Arc::new(event), listing })]);
         }
         self.deadlines.notify_one();
         Ok(AuctionView { listing, state })
@@ -134,11 +133,7 @@ pub(super) fn check_description(description: &str) -> Result<String, Refusal> {
 /// A category that exists.
 pub(super) fn check_category(places: &Places, category: &CategoryId) -> Result<(), Refusal> {
     if places.category(category).is_none() {
-        return refuse(
-            Code::CategoryNotFound,
-            &["category"],
-            "There is no such category.",
-        );
+        return refuse(Code::CategoryNotFound, &["category"], "There is no such category.");
     }
     Ok(())
 }
@@ -163,9 +158,7 @@ fn checked(
     let auction = Auction {
         id,
         seller: seller.id,
-        bidders_region: region
-            .clone()
-            .filter(|_| wanted.scope == AuctionScope::Regional),
+        bidders_region: region.clone().filter(|_| wanted.scope == AuctionScope::Regional),
         starting_price: wanted.starting_price,
         price: wanted.starting_price,
         bid_unit: wanted.bid_unit,
@@ -195,11 +188,7 @@ fn checked(
         buy_now_price: wanted.buy_now_price,
         starts_at,
     };
-    Ok(NewAuction {
-        listing,
-        auction,
-        created_at: now,
-    })
+    Ok(NewAuction { listing, auction, created_at: now })
 }
 
 /// The seller's home by default; else any region around it. A regional auction needs one.
@@ -219,17 +208,9 @@ fn check_region(
         };
     };
     if places.region(&region).is_none() {
-        return refuse(
-            Code::RegionNotFound,
-            &["region"],
-            "There is no such region.",
-        );
+        return refuse(Code::RegionNotFound, &["region"], "There is no such region.");
     }
-    if !seller
-        .home_region
-        .as_ref()
-        .is_some_and(|home| home.is_within(&region))
-    {
+    if !seller.home_region.as_ref().is_some_and(|home| home.is_within(&region)) {
         let message = "The region must be your home region or one around it.";
         return refuse(Code::RegionNotYours, &["region"], message);
     }
@@ -237,19 +218,14 @@ fn check_region(
 }
 
 fn check_prices(wanted: &CreateAuction) -> Result<(), Refusal> {
-    let fits = |price: Money| {
-        wanted
-            .bid_unit
-            .is_none_or(|unit| price.is_multiple_of(unit))
-    };
+    let fits = |price: Money| wanted.bid_unit.is_none_or(|unit| price.is_multiple_of(unit));
     if !fits(wanted.starting_price) {
         let message = "The starting price must be a whole multiple of the bid unit.";
         return refuse(Code::InvalidPrice, &["startingPrice"], message);
     }
     if let Some(buy_now) = wanted.buy_now_price {
-        let least = wanted
-            .reserve_price
-            .map_or(wanted.starting_price, |r| r.max(wanted.starting_price));
+        let least =
+            wanted.reserve_price.map_or(wanted.starting_price, |r| r.max(wanted.starting_price));
         if buy_now < least || buy_now == wanted.starting_price {
             let message =
                 "The buy-now price must be above the starting price, and no less than the reserve.";
@@ -298,15 +274,7 @@ fn check_soft_close(default: SoftClose, wanted: &CreateAuction) -> Result<SoftCl
         return refuse(Code::InvalidSoftClose, &["softCloseWindowSeconds"], message);
     }
     if !allowed.contains(&extension) {
-        return refuse(
-            Code::InvalidSoftClose,
-            &["softCloseExtensionSeconds"],
-            message,
-        );
+        return refuse(Code::InvalidSoftClose, &["softCloseExtensionSeconds"], message);
     }
-    Ok(SoftClose {
-        window,
-        extension,
-        cap: default.cap,
-    })
+    Ok(SoftClose { window, extension, cap: default.cap })
 }

@@ -52,17 +52,11 @@ impl<'a> Docket<'a> {
         let ids: BTreeSet<_> = jobs.iter().map(|job| job.auction).collect();
         let bidders: BTreeSet<_> = jobs.iter().map(|job| job.bidder).collect();
         let work = Work::lock(core, db, &Vec::from_iter(ids), bidders.iter().copied()).await?;
-        let sellers: BTreeSet<_> = work
-            .auctions
-            .values()
-            .map(|auction| auction.seller)
-            .collect();
+        let sellers: BTreeSet<_> = work.auctions.values().map(|auction| auction.seller).collect();
         let (sellers, bidders) = (Vec::from_iter(sellers), Vec::from_iter(bidders));
         let blocked = users::blocked(db, &sellers, &bidders).await?;
-        let keys: Vec<_> = jobs
-            .iter()
-            .filter_map(|job| Some((job.bidder, job.key.as_deref()?)))
-            .collect();
+        let keys: Vec<_> =
+            jobs.iter().filter_map(|job| Some((job.bidder, job.key.as_deref()?))).collect();
         let remembered = match keys.is_empty() {
             true => Vec::new(),
             false => idempotency::find(db, &keys).await?,
@@ -101,10 +95,7 @@ impl<'a> Docket<'a> {
         let Some(auction) = self.work.auctions.get(&job.auction) else {
             let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
             let refusal = refusal.at(job.ask.id_field());
-            return Ok(Verdict::Refused {
-                refusal,
-                state: None,
-            });
+            return Ok(Verdict::Refused { refusal, state: None });
         };
         let Some(wallet) = self.work.wallets.get(&job.bidder) else {
             return Err(Error::Fault(format!("{} has no wallet", job.bidder)));
@@ -135,10 +126,7 @@ impl<'a> Docket<'a> {
         let key = job.key.as_ref()?;
         let known = self.remembered.get(&(job.bidder, key.clone()))?;
         if known.request == job.request() {
-            return Some(Verdict::Replayed {
-                bid: known.bid,
-                sequence: known.sequence,
-            });
+            return Some(Verdict::Replayed { bid: known.bid, sequence: known.sequence });
         }
         let message = "This idempotency key was used for another request.";
         let refusal = Refusal::new(Code::IdempotencyMismatch, message).at(&["idempotencyKey"]);
@@ -149,12 +137,7 @@ impl<'a> Docket<'a> {
 
     /// Takes over what an accepted bid does; the money first, because it alone can fail.
     fn accept(&mut self, job: &Job, accepted: Accepted) -> Result<Verdict, Error> {
-        let Accepted {
-            auction,
-            bids,
-            movements,
-            answer,
-        } = accepted;
+        let Accepted { auction, bids, movements, answer } = accepted;
         self.work.pay(job.auction, &movements)?;
         let mut public = Err(answer);
         for recorded in &bids {
@@ -163,11 +146,7 @@ impl<'a> Docket<'a> {
                 public = Ok(bid);
             }
         }
-        let former = self
-            .work
-            .auctions
-            .get(&job.auction)
-            .and_then(|before| before.lead);
+        let former = self.work.auctions.get(&job.auction).and_then(|before| before.lead);
         if let Some(former) = former.filter(|former| Some(former.bidder) != leader(&auction)) {
             self.outbid.insert((job.auction, former.bidder));
         }
@@ -177,10 +156,7 @@ impl<'a> Docket<'a> {
         let after = after.ok_or_else(|| Error::Fault("an auction is gone".to_owned()))?;
         let (state, sequence) = (self.work.state(after)?, after.sequence);
         self.remember(job, answer, sequence);
-        Ok(Verdict::Accepted {
-            answer: public,
-            state,
-        })
+        Ok(Verdict::Accepted { answer: public, state })
     }
 
     fn remember(&mut self, job: &Job, bid: BidId, sequence: i64) {
@@ -196,14 +172,7 @@ impl<'a> Docket<'a> {
             transfer_id: None,
             created_at: self.work.now,
         });
-        self.remembered.insert(
-            (job.bidder, key.clone()),
-            Remembered {
-                request,
-                bid,
-                sequence,
-            },
-        );
+        self.remembered.insert((job.bidder, key.clone()), Remembered { request, bid, sequence });
     }
 
     /// Whether there is nothing to save.
@@ -223,10 +192,7 @@ impl<'a> Docket<'a> {
 
     /// The answers and the news, once it is committed.
     pub fn into_judged(self) -> Judged {
-        Judged {
-            verdicts: self.verdicts,
-            news: self.work.into_news(),
-        }
+        Judged { verdicts: self.verdicts, news: self.work.into_news() }
     }
 }
 
@@ -238,12 +204,5 @@ fn remember(row: idempotency_key::Model) -> ((UserId, String), Remembered) {
     // A key of another use has no bid: any bid under it is another request.
     let bid = row.bid_id.unwrap_or(BidId(uuid::Uuid::nil()));
     let sequence = row.sequence.unwrap_or_default();
-    (
-        (row.user_id, row.key),
-        Remembered {
-            request: row.request,
-            bid,
-            sequence,
-        },
-    )
+    ((row.user_id, row.key), Remembered { request: row.request, bid, sequence })
 }

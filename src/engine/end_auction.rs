@@ -55,8 +55,7 @@ impl Engine {
         reason: &str,
     ) -> Result<AuctionView, Error> {
         let reason = check_reason(reason, &["reason"])?;
-        self.end_auction(seller.user.id, id, &Ending::Cancel(reason))
-            .await
+        self.end_auction(seller.user.id, id, &Ending::Cancel(reason)).await
     }
 
     /// Sells to the leader now.
@@ -102,9 +101,7 @@ impl Engine {
         if let Ending::Cancel(reason) = ending {
             auctions::set_cancel_reason(&tx, id, reason).await?;
         }
-        let view = auctions::views(&tx, &[id], &self.rules().increments)
-            .await?
-            .pop();
+        let view = auctions::views(&tx, &[id], &self.rules().increments).await?.pop();
         let view = view.ok_or_else(|| Error::Fault("an ended auction is gone".to_owned()))?;
         commit(tx).await?;
         self.core.bus.publish(work.into_news());

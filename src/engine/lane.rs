@@ -43,18 +43,11 @@ impl Lanes {
         let (queues, tasks) = (0..lanes)
             .map(|_| {
                 let (sender, queue) = mpsc::channel(settings.queue.max(1));
-                let lane = Lane {
-                    core: Arc::clone(core),
-                    queue,
-                    batch: settings.batch.max(1),
-                };
+                let lane = Lane { core: Arc::clone(core), queue, batch: settings.batch.max(1) };
                 (sender, tokio::spawn(lane.run()))
             })
             .unzip();
-        Self {
-            queues: Mutex::new(queues),
-            tasks: Mutex::new(tasks),
-        }
+        Self { queues: Mutex::new(queues), tasks: Mutex::new(tasks) }
     }
 
     /// Puts a bid in its auction's lane and waits for the verdict. A caller that goes away
@@ -68,19 +61,12 @@ impl Lanes {
             queues.get(lane).ok_or(Error::Overloaded)?.clone()
         };
         let (reply, verdict) = oneshot::channel();
-        queue
-            .try_send((job, reply))
-            .map_err(|_| Error::Overloaded)?;
-        verdict
-            .await
-            .map_err(|_| Error::Fault("a lane dropped a bid".to_owned()))?
+        queue.try_send((job, reply)).map_err(|_| Error::Overloaded)?;
+        verdict.await.map_err(|_| Error::Fault("a lane dropped a bid".to_owned()))?
     }
 
     pub async fn drain(&self) {
-        self.queues
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let tasks = {
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *tasks)

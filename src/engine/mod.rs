@@ -137,12 +137,7 @@ impl Engine {
         bus: Arc<dyn Bus>,
     ) -> Result<Arc<Self>, Error> {
         let places = Places::load(&db.read).await?;
-        let core = Arc::new(Core {
-            db,
-            rules,
-            clock,
-            bus,
-        });
+        let core = Arc::new(Core { db, rules, clock, bus });
         Ok(Arc::new(Self {
             lanes: Lanes::start(&core, lanes),
             core,

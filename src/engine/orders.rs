@@ -55,16 +55,9 @@ impl Engine {
         action: Action,
         words: Option<&str>,
     ) -> Result<order::Model, Error> {
-        let field: &[&str] = if action == Action::Dispute {
-            &["reason"]
-        } else {
-            &["note"]
-        };
+        let field: &[&str] = if action == Action::Dispute { &["reason"] } else { &["note"] };
         let words = words.map(|words| check_reason(words, field)).transpose()?;
-        let asker = Asker::User {
-            id: asker.user.id,
-            is_admin: asker.is_admin,
-        };
+        let asker = Asker::User { id: asker.user.id, is_admin: asker.is_admin };
         self.act(asker, id, action, words.as_deref()).await
     }
 
@@ -77,10 +70,7 @@ impl Engine {
         let due = orders::due(db, self.core.now(db).await?, 50).await?;
         let mut completed = 0;
         for order in due {
-            match self
-                .act(Asker::House, order.id, Action::Complete, None)
-                .await
-            {
+            match self.act(Asker::House, order.id, Action::Complete, None).await {
                 Ok(_) => completed += 1,
                 // Somebody was faster: a confirmation, a dispute, another process.
                 Err(Error::Refused(_)) => {}
@@ -108,9 +98,7 @@ impl Engine {
         words: Option<&str>,
     ) -> Result<order::Model, Error> {
         let unknown = || Refusal::new(Code::OrderNotFound, "There is no such order.").at(&["id"]);
-        let seen = orders::by_id(&self.core.db.read, id)
-            .await?
-            .ok_or_else(unknown)?;
+        let seen = orders::by_id(&self.core.db.read, id).await?.ok_or_else(unknown)?;
         let actor = asker.actor(action, &seen).ok_or_else(unknown)?;
         let tx = tx::begin(&self.core.db.write).await?;
         let sides = [seen.buyer_id, seen.seller_id];
@@ -164,10 +152,7 @@ fn apply(
 
 /// Both sides are told, but for the one who acted.
 fn tell(work: &mut Work<'_>, order: &order::Model, step: &Step, actor: Actor) {
-    for (side, user) in [
-        (Actor::Buyer, order.buyer_id),
-        (Actor::Seller, order.seller_id),
-    ] {
+    for (side, user) in [(Actor::Buyer, order.buyer_id), (Actor::Seller, order.seller_id)] {
         if side != actor {
             work.notify(user, step.tells, order.auction_id);
         }

@@ -24,10 +24,7 @@ impl Passwords {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|e| Error::Fault(format!("randomness: {e}")))?;
-        Ok(Self {
-            turns: Arc::new(Semaphore::new(cores)),
-            nobodys: hash(&random)?.into(),
-        })
+        Ok(Self { turns: Arc::new(Semaphore::new(cores)), nobodys: hash(&random)?.into() })
     }
 
     /// A hash in PHC form, with a salt of its own.
@@ -43,9 +40,7 @@ impl Passwords {
             let against = stored.as_deref().unwrap_or(&nobodys);
             let parsed = PasswordHash::new(against)
                 .map_err(|error| Error::Fault(format!("a stored password hash: {error}")))?;
-            let fits = Argon2::default()
-                .verify_password(password.as_bytes(), &parsed)
-                .is_ok();
+            let fits = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
             Ok(fits && stored.is_some())
         })
         .await?

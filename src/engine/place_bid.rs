@@ -73,15 +73,8 @@ impl Job {
     /// What was asked, in a canonical form.
     pub fn request(&self) -> String {
         match &self.ask {
-            Ask::Bid(Offer {
-                amount, maximum, ..
-            }) => {
-                format!(
-                    "bid {} {} {}",
-                    self.auction,
-                    amount.minor(),
-                    maximum.minor()
-                )
+            Ask::Bid(Offer { amount, maximum, .. }) => {
+                format!("bid {} {} {}", self.auction, amount.minor(), maximum.minor())
             }
             Ask::BuyNow(_) => format!("buy {}", self.auction),
         }
@@ -118,11 +111,7 @@ impl Engine {
         let job = Job {
             bidder: bid.bidder,
             auction: bid.auction,
-            ask: Ask::Bid(Offer {
-                id: BidId::new(),
-                amount: bid.amount,
-                maximum,
-            }),
+            ask: Ask::Bid(Offer { id: BidId::new(), amount: bid.amount, maximum }),
             key: bid.idempotency_key,
         };
         self.judged(job).await
@@ -134,13 +123,7 @@ impl Engine {
     /// As for a bid.
     pub async fn buy_now(&self, bidder: UserId, auction: AuctionId) -> Result<BidOutcome, Error> {
         let ask = Ask::BuyNow(BidId::new());
-        self.judged(Job {
-            bidder,
-            auction,
-            ask,
-            key: None,
-        })
-        .await
+        self.judged(Job { bidder, auction, ask, key: None }).await
     }
 
     async fn judged(&self, job: Job) -> Result<BidOutcome, Error> {
@@ -150,24 +133,12 @@ impl Engine {
         metrics::histogram!("neighborbid_bid_seconds").record(began.elapsed().as_secs_f64());
         metrics::counter!("neighborbid_bids_total", "outcome" => verdict.label()).increment(1);
         match verdict {
-            Verdict::Accepted {
-                answer: Ok(bid),
-                state,
-            } => Ok(BidOutcome {
-                bid: Some(bid),
-                auction: Some((auction, state)),
-                refusal: None,
-            }),
-            Verdict::Accepted {
-                answer: Err(raised),
-                state,
-            } => {
+            Verdict::Accepted { answer: Ok(bid), state } => {
+                Ok(BidOutcome { bid: Some(bid), auction: Some((auction, state)), refusal: None })
+            }
+            Verdict::Accepted { answer: Err(raised), state } => {
                 let bid = self.bids(&[raised]).await?.pop();
-                Ok(BidOutcome {
-                    bid,
-                    auction: Some((auction, state)),
-                    refusal: None,
-                })
+                Ok(BidOutcome { bid, auction: Some((auction, state)), refusal: None })
             }
             Verdict::Replayed { bid, sequence } => self.replay(auction, bid, sequence).await,
             Verdict::Refused { refusal, state } => Ok(BidOutcome {
@@ -189,11 +160,7 @@ impl Engine {
     ) -> Result<BidOutcome, Error> {
         let view = self.auction(auction).await?;
         let auction = view.map(|view| (auction, view.state));
-        Ok(BidOutcome {
-            bid: None,
-            auction,
-            refusal: Some(refusal),
-        })
+        Ok(BidOutcome { bid: None, auction, refusal: Some(refusal) })
     }
 
     /// The first answer again: the bid, and the auction as it was right after it.
@@ -205,14 +172,8 @@ impl Engine {
     ) -> Result<BidOutcome, Error> {
         let db = &self.core.db.read;
         let bid = bids::by_ids(db, &[bid]).await?.pop();
-        let event = events::between(db, auction, sequence - 1, sequence, 1)
-            .await?
-            .pop();
+        let event = events::between(db, auction, sequence - 1, sequence, 1).await?.pop();
         let auction = event.map(|event| (auction, event.state.clone()));
-        Ok(BidOutcome {
-            bid,
-            auction,
-            refusal: None,
-        })
+        Ok(BidOutcome { bid, auction, refusal: None })
     }
 }

@@ -27,20 +27,11 @@ impl Places {
         let categories = categories::all(db).await?;
         let mut region_children: HashMap<_, Vec<_>> = HashMap::new();
         for (place, region) in regions.iter().enumerate() {
-            region_children
-                .entry(region.parent_id.clone())
-                .or_default()
-                .push(place);
+            region_children.entry(region.parent_id.clone()).or_default().push(place);
         }
         Ok(Self {
-            region_places: (0..)
-                .zip(&regions)
-                .map(|(n, r)| (r.id.clone(), n))
-                .collect(),
-            category_places: (0..)
-                .zip(&categories)
-                .map(|(n, c)| (c.id.clone(), n))
-                .collect(),
+            region_places: (0..).zip(&regions).map(|(n, r)| (r.id.clone(), n)).collect(),
+            category_places: (0..).zip(&categories).map(|(n, c)| (c.id.clone(), n)).collect(),
             region_children,
             regions,
             categories,
@@ -56,10 +47,7 @@ impl Places {
     /// The regions right inside `parent`, or the outermost ones, in order of code.
     pub fn regions_in(&self, parent: Option<&RegionId>) -> impl Iterator<Item = &region::Model> {
         let places = self.region_children.get(&parent.cloned());
-        places
-            .into_iter()
-            .flatten()
-            .filter_map(|place| self.regions.get(*place))
+        places.into_iter().flatten().filter_map(|place| self.regions.get(*place))
     }
 
     /// The category of an id.
@@ -72,11 +60,7 @@ impl Places {
     #[must_use]
     pub fn categories_within(&self, id: &CategoryId) -> Vec<CategoryId> {
         let within = |c: &&category::Model| c.id == *id || c.parent_id.as_ref() == Some(id);
-        self.categories
-            .iter()
-            .filter(within)
-            .map(|category| category.id.clone())
-            .collect()
+        self.categories.iter().filter(within).map(|category| category.id.clone()).collect()
     }
 
     /// All categories, in their order: each right before those inside it.

@@ -22,10 +22,8 @@ pub(super) async fn retried<T, F: Future<Output = Result<T, Error>>>(
 /// Commits. When the connection breaks before the answer, nobody knows whether it happened: that
 /// is a fault and never tried again. (Bids are looked up instead: see [`super::batch`].)
 pub(super) async fn commit(tx: DatabaseTransaction) -> Result<(), Error> {
-    tx.commit()
-        .await
-        .map_err(|error: DbErr| match Fault::of(&error) {
-            Fault::Connection => Error::Fault(format!("COMMIT was not answered: {error}")),
-            Fault::Contention | Fault::Lasting => Error::Database(error),
-        })
+    tx.commit().await.map_err(|error: DbErr| match Fault::of(&error) {
+        Fault::Connection => Error::Fault(format!("COMMIT was not answered: {error}")),
+        Fault::Contention | Fault::Lasting => Error::Database(error),
+    })
 }

@@ -50,11 +50,7 @@ impl Engine {
     ) -> Result<AuctionView, Error> {
         let edit = Edit {
             title: wanted.title.as_deref().map(check_title).transpose()?,
-            description: wanted
-                .description
-                .as_deref()
-                .map(check_description)
-                .transpose()?,
+            description: wanted.description.as_deref().map(check_description).transpose()?,
             category: wanted.category,
         };
         if let Some(category) = &edit.category {
@@ -91,22 +87,14 @@ impl Engine {
         auctions::edit(&tx, auction.id, edit.clone()).await?;
         auctions::save(&tx, std::slice::from_ref(&auction)).await?;
         let state = AuctionState::of(&auction, table, |_| None)?;
-        let event = Event {
-            auction: auction.id,
-            kind: EventKind::Edited,
-            at: now,
-            bid: None,
-            state,
-        };
+        let event =
+            Event { auction: auction.id, kind: EventKind::Edited, at: now, bid: None, state };
         events::insert(&tx, std::slice::from_ref(&event)).await?;
         let view = auctions::views(&tx, &[auction.id], table).await?.pop();
         let view = view.ok_or_else(|| Error::Fault("an edited auction is gone".to_owned()))?;
         commit(tx).await?;
         let listing = Some(Arc::clone(&view.listing));
-        self.core.bus.publish(vec![News::Auction(AuctionNews {
-            event: Arc::new(event),
-            listing,
-        })]);
+        self.core.bus.publish(vec![News::Auction(AuctionNews { event: Arc::new(event), listing })]);
         Ok(view)
     }
 }

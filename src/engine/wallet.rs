@@ -55,15 +55,10 @@ impl Engine {
         let may =
             asker.is_admin || (self.core.rules.payments_are_simulated && owner == asker.user.id);
         if !may {
-            return Err(Error::Forbidden(
-                "Only an admin moves money in and out here.",
-            ));
+            return Err(Error::Forbidden("Only an admin moves money in and out here."));
         }
         check_key(&wanted.idempotency_key)?;
-        if users::by_ids(&self.core.db.read, &[owner])
-            .await?
-            .is_empty()
-        {
+        if users::by_ids(&self.core.db.read, &[owner]).await?.is_empty() {
             let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
             return Err(refusal.at(&["user"]).into());
         }
@@ -77,12 +72,7 @@ impl Engine {
         owner: UserId,
         wanted: &WalletMove,
     ) -> Result<Balances, Error> {
-        let WalletMove {
-            kind,
-            amount,
-            idempotency_key: key,
-            ..
-        } = wanted;
+        let WalletMove { kind, amount, idempotency_key: key, .. } = wanted;
         let request = format!("{} {owner} {}", kind.as_str(), amount.minor());
         let tx = tx::begin(&self.core.db.write).await?;
         // The asker's wallet too: it guards the asker's keys.
@@ -128,11 +118,7 @@ impl Engine {
         };
         idempotency::insert(&tx, &[remembered]).await?;
         commit(tx).await?;
-        let news = PersonNews {
-            user: owner,
-            wallet_changed: true,
-            notification: None,
-        };
+        let news = PersonNews { user: owner, wallet_changed: true, notification: None };
         self.core.bus.publish(vec![News::Person(news)]);
         Ok(after)
     }
@@ -171,10 +157,7 @@ fn check_balance(before: Balances, wanted: &WalletMove) -> Result<(), Refusal> {
         let message = "The available balance does not cover the amount.";
         return Err(Refusal::new(Code::InsufficientFunds, message).at(&["amount"]));
     }
-    let whole = before
-        .available
-        .minor()
-        .saturating_add(before.locked.minor());
+    let whole = before.available.minor().saturating_add(before.locked.minor());
     let most = MAX_BALANCE.saturating_sub(whole);
     if wanted.kind == TransferKind::Deposit && wanted.amount.minor() > most {
         let message = "The balance would grow beyond what a wallet may hold.";

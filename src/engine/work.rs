@@ -75,14 +75,8 @@ impl<'a> Work<'a> {
         Ok(Self {
             core,
             now,
-            auctions: locked
-                .into_iter()
-                .map(|auction| (auction.id, auction))
-                .collect(),
-            wallets: wallets
-                .into_iter()
-                .map(|wallet| (wallet.user.id, wallet))
-                .collect(),
+            auctions: locked.into_iter().map(|auction| (auction.id, auction)).collect(),
+            wallets: wallets.into_iter().map(|wallet| (wallet.user.id, wallet)).collect(),
             changed_auctions: BTreeSet::new(),
             changed_wallets: BTreeSet::new(),
             bids: Vec::new(),
@@ -97,11 +91,7 @@ impl<'a> Work<'a> {
     /// What the public sees of an auction now.
     pub fn state(&self, auction: &Auction) -> Result<AuctionState, Error> {
         let user = |id| self.wallets.get(&id).map(|wallet| Arc::clone(&wallet.user));
-        Ok(AuctionState::of(
-            auction,
-            &self.core.rules.increments,
-            user,
-        )?)
+        Ok(AuctionState::of(auction, &self.core.rules.increments, user)?)
     }
 
     /// Opens a scheduled auction whose time has come; says whether it did.
@@ -123,12 +113,7 @@ impl<'a> Work<'a> {
     pub fn pay(&mut self, auction: AuctionId, movements: &[Movement]) -> Result<(), Error> {
         let moves: Vec<_> = movements
             .iter()
-            .map(|m| Moved {
-                user: m.user,
-                kind: m.kind,
-                amount: m.amount,
-                bid: Some(m.bid),
-            })
+            .map(|m| Moved { user: m.user, kind: m.kind, amount: m.amount, bid: Some(m.bid) })
             .collect();
         self.transfer(auction, &moves)
     }
@@ -161,14 +146,7 @@ impl<'a> Work<'a> {
 
     /// Records a bid and its event.
     pub fn record(&mut self, recorded: &RecordedBid) -> Result<Arc<Bid>, Error> {
-        let RecordedBid {
-            id,
-            bidder,
-            amount,
-            maximum,
-            is_automatic,
-            ref after,
-        } = *recorded;
+        let RecordedBid { id, bidder, amount, maximum, is_automatic, ref after } = *recorded;
         let bid = Arc::new(Bid {
             id,
             auction: after.id,
@@ -255,34 +233,18 @@ impl<'a> Work<'a> {
     pub fn pay_out(&mut self, order: &order::Model) -> Result<(), Error> {
         let (price, fee) = (minor(order.price)?, minor(order.fee)?);
         let user = order.seller_id;
-        let parts = [
-            (TransferKind::Payout, price.minus(fee)?),
-            (TransferKind::Fee, fee),
-        ];
+        let parts = [(TransferKind::Payout, price.minus(fee)?), (TransferKind::Fee, fee)];
         let moves = parts
             .into_iter()
             .filter(|(_, amount)| *amount > Money::ZERO)
-            .map(|(kind, amount)| Moved {
-                user,
-                kind,
-                amount,
-                bid: None,
-            });
+            .map(|(kind, amount)| Moved { user, kind, amount, bid: None });
         self.transfer(order.auction_id, &moves.collect::<Vec<_>>())
     }
 
     /// Gives the buyer an order's price back.
     pub fn refund(&mut self, order: &order::Model) -> Result<(), Error> {
         let (user, kind, amount) = (order.buyer_id, TransferKind::Refund, minor(order.price)?);
-        self.transfer(
-            order.auction_id,
-            &[Moved {
-                user,
-                kind,
-                amount,
-                bid: None,
-            }],
-        )
+        self.transfer(order.auction_id, &[Moved { user, kind, amount, bid: None }])
     }
 
     /// Tells a person something about an auction.
@@ -309,13 +271,7 @@ impl<'a> Work<'a> {
         bid: Option<Arc<Bid>>,
     ) -> Result<(), Error> {
         let state = self.state(after)?;
-        self.events.push(Event {
-            auction: after.id,
-            kind,
-            at: self.now,
-            bid,
-            state,
-        });
+        self.events.push(Event { auction: after.id, kind, at: self.now, bid, state });
         Ok(())
     }
 
@@ -364,45 +320,23 @@ impl<'a> Work<'a> {
 
     /// A row by which this transaction is known again.
     pub fn witness(&self) -> Option<Witness> {
-        let transfer = || {
-            self.transfers
-                .first()
-                .map(|transfer| Witness::Transfer(transfer.id))
-        };
-        self.bids
-            .first()
-            .map(|bid| Witness::Bid(bid.id))
-            .or_else(transfer)
+        let transfer = || self.transfers.first().map(|transfer| Witness::Transfer(transfer.id));
+        self.bids.first().map(|bid| Witness::Bid(bid.id)).or_else(transfer)
     }
 
     /// What to publish once it is committed.
     pub fn into_news(self) -> Vec<News> {
-        let auction = |event| {
-            News::Auction(AuctionNews {
-                event: Arc::new(event),
-                listing: None,
-            })
-        };
+        let auction = |event| News::Auction(AuctionNews { event: Arc::new(event), listing: None });
         let mut people: BTreeMap<UserId, Vec<PersonNews>> = BTreeMap::new();
         for notification in self.notifications {
             let user = notification.user_id;
             let has_paid = self.changed_wallets.contains(&user);
             let notification = Some(Arc::new(notification));
-            let news = PersonNews {
-                user,
-                wallet_changed: has_paid,
-                notification,
-            };
+            let news = PersonNews { user, wallet_changed: has_paid, notification };
             people.entry(user).or_default().push(news);
         }
         for user in self.changed_wallets {
-            let only_money = || {
-                vec![PersonNews {
-                    user,
-                    wallet_changed: true,
-                    notification: None,
-                }]
-            };
+            let only_money = || vec![PersonNews { user, wallet_changed: true, notification: None }];
             people.entry(user).or_insert_with(only_money);
         }
         let people = people.into_values().flatten().map(News::Person);

@@ -55,8 +55,7 @@ impl ContextExt for Context<'_> {
     }
 
     fn signed_in(&self) -> Result<&Session, Error> {
-        self.session()
-            .ok_or_else(|| coded(Code::Unauthenticated, "Sign in first."))
+        self.session().ok_or_else(|| coded(Code::Unauthenticated, "Sign in first."))
     }
 
     fn fault(&self, error: crate::engine::Error) -> Error {

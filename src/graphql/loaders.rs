@@ -23,10 +23,7 @@ impl Load<AuctionId> for Loader {
 
     async fn load(&self, ids: &[AuctionId]) -> Result<HashMap<AuctionId, AuctionView>, Failure> {
         let found = self.0.auctions(ids).await.map_err(Arc::new)?;
-        Ok(found
-            .into_iter()
-            .map(|view| (view.listing.id, view))
-            .collect())
+        Ok(found.into_iter().map(|view| (view.listing.id, view)).collect())
     }
 }
 
@@ -36,10 +33,7 @@ impl Load<UserId> for Loader {
 
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, Arc<User>>, Failure> {
         let found = self.0.users(ids).await.map_err(Arc::new)?;
-        Ok(found
-            .into_iter()
-            .map(|user| (user.id, Arc::new(user)))
-            .collect())
+        Ok(found.into_iter().map(|user| (user.id, Arc::new(user))).collect())
     }
 }
 

@@ -72,18 +72,12 @@ pub fn schema(engine: Arc<Engine>, rates: Arc<RateLimits>, limits: Limits) -> Sc
     if !limits.suggestions {
         builder = builder.disable_suggestions();
     }
-    builder
-        .data(DataLoader::new(loader, tokio::spawn))
-        .data(engine)
-        .data(rates)
-        .finish()
+    builder.data(DataLoader::new(loader, tokio::spawn)).data(engine).data(rates).finish()
 }
 
 /// The schema in the schema definition language, as it is committed in `schema.graphql`.
 #[must_use]
 pub fn sdl() -> String {
     use async_graphql::SDLExportOptions;
-    builder()
-        .finish()
-        .sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
+    builder().finish().sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
 }

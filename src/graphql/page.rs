@@ -53,12 +53,7 @@ fn cursor<C: Serialize + DeserializeOwned>(
 ) -> Result<Option<C>, Error> {
     let decode = |text: String| OpaqueCursor::<C>::decode_cursor(&text);
     let cursor = text.map(decode).transpose();
-    let wrong = |_| {
-        coded(
-            Code::BadUserInput,
-            format!("{name} is not a cursor of this list."),
-        )
-    };
+    let wrong = |_| coded(Code::BadUserInput, format!("{name} is not a cursor of this list."));
     Ok(cursor.map_err(wrong)?.map(|cursor| cursor.0))
 }
 

@@ -66,18 +66,13 @@ impl AuctionFilter {
         if words.chars().count() > 100 {
             return Err(coded(Code::BadUserInput, "query: at most 100 characters"));
         }
-        let category: Option<CategoryId> = self
-            .category
-            .map(|id| scalar::id(&id, "category"))
-            .transpose()?;
+        let category: Option<CategoryId> =
+            self.category.map(|id| scalar::id(&id, "category")).transpose()?;
         let places = ctx.engine()?.places();
         let categories = match category {
             None => Vec::new(),
             Some(id) if places.category(&id).is_none() => {
-                return Err(coded(
-                    Code::BadUserInput,
-                    "category: there is no such category",
-                ));
+                return Err(coded(Code::BadUserInput, "category: there is no such category"));
             }
             Some(id) => places.categories_within(&id),
         };
@@ -89,24 +84,13 @@ impl AuctionFilter {
                 .split_whitespace()
                 .map(str::to_owned)
                 .collect(),
-            status: self
-                .status
-                .unwrap_or_default()
-                .into_iter()
-                .map(Into::into)
-                .collect(),
-            region: self
-                .region
-                .map(|id| scalar::id(&id, "region"))
-                .transpose()?,
+            status: self.status.unwrap_or_default().into_iter().map(Into::into).collect(),
+            region: self.region.map(|id| scalar::id(&id, "region")).transpose()?,
             categories,
             scope: self.scope.map(Into::into),
             min_price: price(self.min_price, &["minPrice"])?,
             max_price: price(self.max_price, &["maxPrice"])?,
-            seller: self
-                .seller
-                .map(|id| scalar::id(&id, "seller"))
-                .transpose()?,
+            seller: self.seller.map(|id| scalar::id(&id, "seller")).transpose()?,
         })
     }
 }
@@ -130,9 +114,7 @@ impl Query {
         #[graphql(desc = "Its id.")] id: ID,
     ) -> Result<Option<Auction>> {
         let id: AuctionId = scalar::id(&id, "id")?;
-        Ok(ctx
-            .loaded(ctx.loader()?.load_one(id).await)?
-            .map(Auction::from))
+        Ok(ctx.loaded(ctx.loader()?.load_one(id).await)?.map(Auction::from))
     }
 
     /// Auctions, by filter and in order.
@@ -150,12 +132,7 @@ impl Query {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Connection<String, Auction>> {
         let filter = filter.unwrap_or_default().parse(ctx)?;
-        let page = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
+        let page = PageArgs { first, after, last, before };
         auction_connection(ctx, &filter, order_by.into(), page).await
     }
 
@@ -166,11 +143,7 @@ impl Query {
         #[graphql(desc = "The name.")] username: String,
     ) -> Result<Option<User>> {
         let username: String = username.nfc().collect();
-        let user = ctx
-            .engine()?
-            .user_named(&username)
-            .await
-            .map_err(|e| ctx.fault(e))?;
+        let user = ctx.engine()?.user_named(&username).await.map_err(|e| ctx.fault(e))?;
         Ok(user.map(|user| User(Arc::new(user))))
     }
 
@@ -187,14 +160,7 @@ impl Query {
 
     /// All categories: each right before those inside it.
     async fn categories(&self, ctx: &Context<'_>) -> Result<Vec<Category>> {
-        Ok(ctx
-            .engine()?
-            .places()
-            .categories()
-            .iter()
-            .cloned()
-            .map(Category)
-            .collect())
+        Ok(ctx.engine()?.places().categories().iter().cloned().map(Category).collect())
     }
 
     /// The one who is signed in; null when nobody is.
@@ -218,23 +184,13 @@ pub async fn auction_connection(
     let page = page.page::<Place>()?;
     let of_this_order = |place: &Place| place.key.fits(sort);
     if !page.after.iter().chain(&page.before).all(of_this_order) {
-        return Err(coded(
-            Code::BadUserInput,
-            "The cursor is of a list in another order.",
-        ));
+        return Err(coded(Code::BadUserInput, "The cursor is of a list in another order."));
     }
     let places = ctx.engine()?.auction_places(filter, sort, &page).await;
     let places = places.map_err(|error| ctx.fault(error))?;
     let ids: Vec<_> = places.iter().map(|place| place.id).collect();
     let mut views: HashMap<_, _> = ctx.loaded(ctx.loader()?.load_many(ids).await)?;
-    let rows = places
-        .into_iter()
-        .filter_map(|place| Some((views.remove(&place.id)?, place)))
-        .collect();
-    Ok(page::connection(
-        &page,
-        rows,
-        |(_, place)| place.clone(),
-        |(view, _)| view.into(),
-    ))
+    let rows =
+        places.into_iter().filter_map(|place| Some((views.remove(&place.id)?, place))).collect();
+    Ok(page::connection(&page, rows, |(_, place)| place.clone(), |(view, _)| view.into()))
 }

@@ -27,9 +27,7 @@ struct Limiters {
 
 impl fmt::Debug for RateLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RateLimits")
-            .field(&self.0.is_some())
-            .finish()
+        f.debug_tuple("RateLimits").field(&self.0.is_some()).finish()
     }
 }
 
@@ -48,12 +46,10 @@ impl RateLimits {
         let (Some(limits), Some(address)) = (&self.0, address) else {
             return Ok(());
         };
-        limits.sign_ins.check_key(&address).map_err(|_| {
-            coded(
-                Code::RateLimited,
-                "Too many sign-ins from here: wait a minute.",
-            )
-        })
+        limits
+            .sign_ins
+            .check_key(&address)
+            .map_err(|_| coded(Code::RateLimited, "Too many sign-ins from here: wait a minute."))
     }
 
     /// Counts a bid.

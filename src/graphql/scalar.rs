@@ -62,6 +62,5 @@ impl Decimal {
 
 /// An id argument of a query: a malformed one is an error of its own.
 pub fn id<T: FromStr<Err = InvalidId>>(id: &ID, argument: &str) -> Result<T, Error> {
-    id.parse()
-        .map_err(|error| coded(Code::BadUserInput, format!("{argument}: {error}")))
+    id.parse().map_err(|error| coded(Code::BadUserInput, format!("{argument}: {error}")))
 }

@@ -30,9 +30,7 @@ impl Subscription {
         let unknown = || coded(Code::NotFound, "There is no such auction.");
         let auction: AuctionId = auction_id.parse().map_err(|_| unknown())?;
         let feed = ctx.engine()?.watch(auction, after.map(i64::from)).await;
-        let feed = feed
-            .map_err(|error| ctx.fault(error))?
-            .ok_or_else(unknown)?;
+        let feed = feed.map_err(|error| ctx.fault(error))?.ok_or_else(unknown)?;
         Ok(feed.into_stream().map(|update| {
             metrics::counter!("neighborbid_deliveries_total").increment(1);
             AuctionUpdate::try_from(update.as_ref())

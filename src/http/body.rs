@@ -42,11 +42,7 @@ impl Params {
         };
         let variables = map("variables")?;
         map("extensions")?;
-        Ok(Self {
-            query,
-            operation_name,
-            variables,
-        })
+        Ok(Self { query, operation_name, variables })
     }
 
     /// From a URL's query string.

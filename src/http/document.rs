@@ -32,16 +32,10 @@ const NESTING: usize = 64;
 /// With a sentence for the client.
 pub fn parse(text: &str, limits: DocumentLimits) -> Result<ExecutableDocument, String> {
     if nesting(text) > NESTING {
-        return Err(format!(
-            "The document nests deeper than {NESTING} brackets."
-        ));
+        return Err(format!("The document nests deeper than {NESTING} brackets."));
     }
     let document = parse_query(text).map_err(|error| error.to_string())?;
-    let mut count = Count {
-        fragments: &document.fragments,
-        known: HashMap::new(),
-        aliases: 0,
-    };
+    let mut count = Count { fragments: &document.fragments, known: HashMap::new(), aliases: 0 };
     let mut fields = 0_usize;
     for (_, operation) in document.operations.iter() {
         fields = fields.saturating_add(count.fields(&operation.node.selection_set.node, 0));
@@ -53,16 +47,10 @@ pub fn parse(text: &str, limits: DocumentLimits) -> Result<ExecutableDocument, S
         count.aliases_in(&operation.node.selection_set.node);
     }
     if count.aliases > limits.aliases {
-        return Err(format!(
-            "The document has more than {} aliases.",
-            limits.aliases
-        ));
+        return Err(format!("The document has more than {} aliases.", limits.aliases));
     }
     if fields > limits.fields {
-        return Err(format!(
-            "The document asks for more than {} fields.",
-            limits.fields
-        ));
+        return Err(format!("The document asks for more than {} fields.", limits.fields));
     }
     Ok(document)
 }
@@ -78,9 +66,7 @@ pub fn operation<'a>(
         (DocumentOperations::Multiple(all), Some(name)) => all.get(name).map(|o| &o.node),
         (DocumentOperations::Multiple(all), None) => {
             let mut all = all.values();
-            all.next()
-                .filter(|_| all.next().is_none())
-                .map(|operation| &operation.node)
+            all.next().filter(|_| all.next().is_none()).map(|operation| &operation.node)
         }
     }
 }
@@ -206,10 +192,7 @@ impl<'a> Count<'a> {
 mod tests {
     use super::*;
 
-    const LIMITS: DocumentLimits = DocumentLimits {
-        aliases: 3,
-        fields: 50,
-    };
+    const LIMITS: DocumentLimits = DocumentLimits { aliases: 3, fields: 50 };
 
     #[test]
     fn what_multiplies_is_counted_as_often_as_it_is_spread() {
@@ -231,10 +214,8 @@ mod tests {
         assert!(parse(&deep(40), LIMITS).is_ok());
         assert!(parse(&deep(30_000), LIMITS).is_err());
         assert!(parse(&format!("{{a(b: {}1)}}", "[".repeat(30_000)), LIMITS).is_err());
-        let quoted = format!(
-            "{{a(b: \"{0}\\\"{0}\", c: \"\"\"{0}\"\"\") # {0}\n}}",
-            "{".repeat(99)
-        );
+        let quoted =
+            format!("{{a(b: \"{0}\\\"{0}\", c: \"\"\"{0}\"\"\") # {0}\n}}", "{".repeat(99));
         assert!(parse(&quoted, LIMITS).is_ok());
     }
 

@@ -29,32 +29,14 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         ("/graphiql/page.css", STYLE, file!("page.css")),
         ("/graphiql/start.js", SCRIPT, file!("start.js")),
         ("/graphiql/tabs.js", SCRIPT, file!("tabs.js")),
-        (
-            "/graphiql/graphiql.min.css",
-            STYLE,
-            file!("graphiql.min.css"),
-        ),
-        (
-            "/graphiql/graphiql.min.js",
-            SCRIPT,
-            file!("graphiql.min.js"),
-        ),
-        (
-            "/graphiql/react.production.min.js",
-            SCRIPT,
-            file!("react.production.min.js"),
-        ),
-        (
-            "/graphiql/react-dom.production.min.js",
-            SCRIPT,
-            file!("react-dom.production.min.js"),
-        ),
+        ("/graphiql/graphiql.min.css", STYLE, file!("graphiql.min.css")),
+        ("/graphiql/graphiql.min.js", SCRIPT, file!("graphiql.min.js")),
+        ("/graphiql/react.production.min.js", SCRIPT, file!("react.production.min.js")),
+        ("/graphiql/react-dom.production.min.js", SCRIPT, file!("react-dom.production.min.js")),
     ];
-    files
-        .into_iter()
-        .fold(Router::new(), |router, (path, kind, bytes)| {
-            router.route(path, get(move || async move { serve(kind, bytes) }))
-        })
+    files.into_iter().fold(Router::new(), |router, (path, kind, bytes)| {
+        router.route(path, get(move || async move { serve(kind, bytes) }))
+    })
 }
 
 fn serve(kind: &'static str, bytes: &'static [u8]) -> impl IntoResponse {

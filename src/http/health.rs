@@ -20,10 +20,7 @@ pub async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
     } else if app.engine.is_ready().await {
         (StatusCode::OK, "ready\n")
     } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the database does not answer\n",
-        )
+        (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
     }
 }
 

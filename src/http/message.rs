@@ -36,10 +36,7 @@ pub struct Close {
 
 impl Close {
     const fn new(code: u16, reason: &'static str) -> Self {
-        Self {
-            code,
-            reason: Cow::Borrowed(reason),
-        }
+        Self { code, reason: Cow::Borrowed(reason) }
     }
 
     pub const GOING_AWAY: Self = Self::new(1001, "Going away");
@@ -56,10 +53,7 @@ impl Close {
     pub fn already_exists(id: &str) -> Self {
         let mut id = id.to_owned();
         id.truncate(id.floor_char_boundary(60));
-        Self {
-            code: 4409,
-            reason: format!("Subscriber for {id} already exists").into(),
-        }
+        Self { code: 4409, reason: format!("Subscriber for {id} already exists").into() }
     }
 }
 
@@ -88,10 +82,9 @@ impl ClientMessage {
                 Ok(Self::Ping(payload))
             }
             ("pong", None | Some(Value::Null | Value::Object(_))) => Ok(Self::Pong),
-            ("subscribe", Some(params @ Value::Object(_))) => Ok(Self::Subscribe {
-                id: id(raw.id)?,
-                params,
-            }),
+            ("subscribe", Some(params @ Value::Object(_))) => {
+                Ok(Self::Subscribe { id: id(raw.id)?, params })
+            }
             ("complete", _) => Ok(Self::Complete { id: id(raw.id)? }),
             _ => Err(Close::INVALID),
         }
@@ -119,10 +112,7 @@ pub fn next(id: &str, payload: &[u8]) -> Vec<u8> {
 
 /// `error`, with the list of errors.
 pub fn error(id: &str, errors: &Value) -> String {
-    format!(
-        r#"{{"type":"error","id":{},"payload":{errors}}}"#,
-        Value::from(id)
-    )
+    format!(r#"{{"type":"error","id":{},"payload":{errors}}}"#, Value::from(id))
 }
 
 /// `complete`.

@@ -85,15 +85,13 @@ impl Operations {
         if kind == OperationType::Subscription {
             let responses = schema.execute_stream(request);
             let frames = responses.map(move |response| frame(&name, &answer(response, &number)));
-            self.subscriptions
-                .insert(id, Box::pin(until_error(frames, complete)));
+            self.subscriptions.insert(id, Box::pin(until_error(frames, complete)));
         } else {
             let frames = stream::once(async move {
                 let response = schema.execute(request).await;
                 frame(&name, &answer(response, &number))
             });
-            self.single
-                .insert(id, Box::pin(until_error(frames, complete)));
+            self.single.insert(id, Box::pin(until_error(frames, complete)));
         }
         Ok(())
     }
@@ -126,14 +124,11 @@ fn until_error(
     complete: impl Stream<Item = Frame> + Send + 'static,
 ) -> impl Stream<Item = Frame> + Send + 'static {
     let complete = complete.map(|frame| (frame, true));
-    stream::unfold(
-        (Box::pin(frames.chain(complete)), false),
-        |(mut frames, over)| async move {
-            if over {
-                return None;
-            }
-            let (frame, over) = frames.next().await?;
-            Some((frame, (frames, over)))
-        },
-    )
+    stream::unfold((Box::pin(frames.chain(complete)), false), |(mut frames, over)| async move {
+        if over {
+            return None;
+        }
+        let (frame, over) = frames.next().await?;
+        Some((frame, (frames, over)))
+    })
 }

@@ -18,19 +18,14 @@ impl Origins {
         let Ok(origin) = origin.to_str() else {
             return false;
         };
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let own = origin.split_once("://").map(|(_, authority)| authority);
         (own.is_some() && own == host) || self.0.iter().any(|allowed| allowed == origin)
     }
 
     /// The headers that let allowed pages read our answers.
     pub fn cors(&self) -> CorsLayer {
-        let allowed = self
-            .0
-            .iter()
-            .filter_map(|origin| HeaderValue::from_str(origin).ok());
+        let allowed = self.0.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
         CorsLayer::new()
             .allow_origin(allowed.collect::<Vec<_>>())
             .allow_methods([Method::GET, Method::POST])

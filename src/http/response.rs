@@ -18,11 +18,7 @@ pub struct Answer {
 }
 
 /// What the schema library says when an argument or a variable is not of its type.
-const INPUT_FAULTS: [&str; 3] = [
-    "Failed to parse \"",
-    "Invalid value for argument",
-    "Variable ",
-];
+const INPUT_FAULTS: [&str; 3] = ["Failed to parse \"", "Invalid value for argument", "Variable "];
 
 /// Dresses the library's answer.
 pub fn answer(mut response: Response, request: &RequestId) -> Answer {
@@ -41,11 +37,7 @@ pub fn answer(mut response: Response, request: &RequestId) -> Answer {
         return refusal_of(errors, Code::BadUserInput);
     }
     let body = serde_json::to_vec(&response).unwrap_or_default();
-    Answer {
-        body,
-        errors: None,
-        code: Code::BadUserInput,
-    }
+    Answer { body, errors: None, code: Code::BadUserInput }
 }
 
 /// An answer that refuses a request before anything ran.
@@ -57,17 +49,11 @@ pub fn refusal(code: Code, message: &str) -> Answer {
 fn refusal_of(errors: Json, code: Code) -> Answer {
     let body = Map::from_iter([("errors".to_owned(), errors.clone())]);
     let body = serde_json::to_vec(&body).unwrap_or_default();
-    Answer {
-        body,
-        errors: Some(errors),
-        code,
-    }
+    Answer { body, errors: Some(errors), code }
 }
 
 fn is_input_fault(error: &ServerError) -> bool {
-    INPUT_FAULTS
-        .iter()
-        .any(|start| error.message.starts_with(start))
+    INPUT_FAULTS.iter().any(|start| error.message.starts_with(start))
 }
 
 /// Gives every error a code. What a resolver let slip without one is a fault of ours: it is

@@ -27,10 +27,7 @@ pub fn flatten(document: &mut ExecutableDocument) -> Result<(), String> {
             continue;
         }
         let root = &mut operation.node.selection_set.node;
-        let mut found = Found {
-            fields: Vec::new(),
-            opened: &mut opened,
-        };
+        let mut found = Found { fields: Vec::new(), opened: &mut opened };
         found.collect(root, &body, 0);
         let [field] = found.fields.as_slice() else {
             return Err("A subscription has exactly one root field.".to_owned());
@@ -45,9 +42,7 @@ pub fn flatten(document: &mut ExecutableDocument) -> Result<(), String> {
     for fragment in document.fragments.values() {
         spreads(&fragment.node.selection_set.node, &mut used);
     }
-    document
-        .fragments
-        .retain(|name, _| !opened.contains(name) || used.contains(name));
+    document.fragments.retain(|name, _| !opened.contains(name) || used.contains(name));
     Ok(())
 }
 
@@ -112,20 +107,11 @@ mod tests {
     fn a_subscription_has_one_root_field_wherever_it_stands() {
         for (text, fits) in [
             ("subscription {a {b c}}", true),
-            (
-                "subscription {...f} fragment f on Subscription {a {b}}",
-                true,
-            ),
+            ("subscription {...f} fragment f on Subscription {a {b}}", true),
             ("subscription {... on Subscription {a}}", true),
             ("subscription {a b}", false),
-            (
-                "subscription {a ...f} fragment f on Subscription {b}",
-                false,
-            ),
-            (
-                "subscription {...f} fragment f on Subscription {...f}",
-                false,
-            ),
+            ("subscription {a ...f} fragment f on Subscription {b}", false),
+            ("subscription {...f} fragment f on Subscription {...f}", false),
             ("query {a b}", true),
         ] {
             let mut document = parse_query(text).unwrap();

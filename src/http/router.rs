@@ -81,15 +81,7 @@ impl App {
     ) -> Self {
         let sockets = Sockets::new(http.sockets_per_address);
         let (http, tasks) = (Arc::new(http), TaskTracker::new());
-        Self {
-            engine,
-            schema,
-            http,
-            metrics,
-            stop,
-            tasks,
-            sockets,
-        }
+        Self { engine, schema, http, metrics, stop, tasks, sockets }
     }
 }
 
@@ -112,21 +104,12 @@ impl FromRequestParts<App> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         let forwarded = || {
-            let list = parts
-                .headers
-                .get_all("x-forwarded-for")
-                .iter()
-                .next_back()?;
+            let list = parts.headers.get_all("x-forwarded-for").iter().next_back()?;
             list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
         };
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|peer| peer.0.ip());
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         let address = app.http.trust_proxy.then(forwarded).flatten().or(peer);
-        Ok(Self(
-            address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
-        ))
+        Ok(Self(address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())))
     }
 }
 
@@ -144,17 +127,12 @@ impl MediaType {
         if accepted.peek().is_none() {
             return Some(Self::Json);
         }
-        let list = accepted
-            .filter_map(|value| value.to_str().ok())
-            .collect::<Vec<_>>()
-            .join(",");
+        let list = accepted.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
         let (mut json, mut graphql) = (0, 0);
         for range in list.split(',') {
             let mut parts = range.split(';').map(str::trim);
             let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let weight = parts
-                .find_map(|part| part.strip_prefix("q="))
-                .map_or(1_000, weight);
+            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1_000, weight);
             match name.as_str() {
                 "application/graphql-response+json" => graphql = graphql.max(weight),
                 "application/json" | "application/*" | "*/*" | "" => json = json.max(weight),
@@ -181,26 +159,16 @@ fn weight(text: &str) -> u32 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
     let thousandths = digits.parse().unwrap_or(0);
-    whole
-        .parse::<u32>()
-        .map_or(0, |whole| (whole.min(1) * 1_000 + thousandths).min(1_000))
+    whole.parse::<u32>().map_or(0, |whole| (whole.min(1) * 1_000 + thousandths).min(1_000))
 }
 
 /// Whether a body is said to be JSON in UTF-8.
 fn is_json(headers: &HeaderMap) -> bool {
-    let text = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let mut parts = text
-        .unwrap_or_default()
-        .split(';')
-        .map(|part| part.trim().to_lowercase());
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut parts = text.unwrap_or_default().split(';').map(|part| part.trim().to_lowercase());
     let is_json = parts.next().as_deref() == Some("application/json");
     let is_utf8 = parts
-        .filter_map(|part| {
-            part.strip_prefix("charset=")
-                .map(|c| c.trim_matches('"').to_owned())
-        })
+        .filter_map(|part| part.strip_prefix("charset=").map(|c| c.trim_matches('"').to_owned()))
         .all(|charset| charset == "utf-8");
     is_json && is_utf8
 }
@@ -211,10 +179,7 @@ async fn post(State(app): State<App>, address: ClientAddress, request: Request) 
         return not_acceptable();
     };
     if !is_json(&parts.headers) {
-        let answer = refusal(
-            Code::BadUserInput,
-            "The body must be application/json in UTF-8.",
-        );
+        let answer = refusal(Code::BadUserInput, "The body must be application/json in UTF-8.");
         return send(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, answer);
     }
     let bytes = match axum::body::to_bytes(body, app.http.body_bytes).await {
@@ -295,47 +260,27 @@ async fn respond(
     let response = app.schema.execute(request).await;
     let mut response = send_answer(media, answer(response, &number));
     if let Ok(value) = HeaderValue::from_str(&number.0) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static("x-request-id"), value);
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     response
 }
 
 /// Anything but GET and POST.
 async fn other() -> Response {
-    let answer = refusal(
-        Code::BadUserInput,
-        "GraphQL goes over POST, and queries over GET.",
-    );
+    let answer = refusal(Code::BadUserInput, "GraphQL goes over POST, and queries over GET.");
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    (
-        [(header::ALLOW, "GET, POST")],
-        send(status, MediaType::Json, answer),
-    )
-        .into_response()
+    ([(header::ALLOW, "GET, POST")], send(status, MediaType::Json, answer)).into_response()
 }
 
 fn not_acceptable() -> Response {
-    let answer = refusal(
-        Code::BadUserInput,
-        "Accept application/graphql-response+json.",
-    );
+    let answer = refusal(Code::BadUserInput, "Accept application/graphql-response+json.");
     send(StatusCode::NOT_ACCEPTABLE, MediaType::Json, answer)
 }
 
 /// By the specification, a refused request is 400 in the new media type and 200 in the old one.
 fn send_answer(media: MediaType, answer: Answer) -> Response {
     let refused = answer.errors.is_some() && media == MediaType::GraphqlResponse;
-    send(
-        if refused {
-            StatusCode::BAD_REQUEST
-        } else {
-            StatusCode::OK
-        },
-        media,
-        answer,
-    )
+    send(if refused { StatusCode::BAD_REQUEST } else { StatusCode::OK }, media, answer)
 }
 
 fn send(status: StatusCode, media: MediaType, answer: Answer) -> Response {
@@ -360,22 +305,10 @@ mod tests {
             (Some("*/*"), Some(Json)),
             (Some("application/json"), Some(Json)),
             (Some("application/graphql-response+json"), Some(Graphql)),
-            (
-                Some("application/graphql-response+json, application/json"),
-                Some(Graphql),
-            ),
-            (
-                Some("application/json, application/graphql-response+json;q=0.9"),
-                Some(Json),
-            ),
-            (
-                Some("application/graphql-response+json,application/json;q=0.9"),
-                Some(Graphql),
-            ),
-            (
-                Some("Application/GraphQL-Response+JSON; q=1"),
-                Some(Graphql),
-            ),
+            (Some("application/graphql-response+json, application/json"), Some(Graphql)),
+            (Some("application/json, application/graphql-response+json;q=0.9"), Some(Json)),
+            (Some("application/graphql-response+json,application/json;q=0.9"), Some(Graphql)),
+            (Some("Application/GraphQL-Response+JSON; q=1"), Some(Graphql)),
             (Some("text/html"), None),
             (Some("application/json;q=0"), None),
         ] {

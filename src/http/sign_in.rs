@@ -18,12 +18,7 @@ pub async fn session(
     let Some(value) = authorization else {
         return Ok(None);
     };
-    let dead = || {
-        refusal(
-            Code::Unauthenticated,
-            "The token is not valid: sign in again.",
-        )
-    };
+    let dead = || refusal(Code::Unauthenticated, "The token is not valid: sign in again.");
     let (scheme, token) = value.split_once(' ').ok_or_else(dead)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(dead());

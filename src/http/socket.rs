@@ -76,10 +76,7 @@ impl Socket {
 
     /// Closes the socket, and gives the peer a moment to answer so that it reads the code.
     pub async fn refuse(mut self, close: Close) {
-        let frame = CloseFrame {
-            code: close.code,
-            reason: close.reason.into_owned().into(),
-        };
+        let frame = CloseFrame { code: close.code, reason: close.reason.into_owned().into() };
         if self.send(Message::Close(Some(frame))).await.is_continue() {
             let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
             let _ = timeout(Duration::from_secs(2), answered).await;
@@ -120,10 +117,7 @@ impl Socket {
     fn clocks(&self) -> Clocks {
         let now = Instant::now();
         let every = self.settings.ping_interval;
-        Clocks {
-            init_by: now + self.settings.init_timeout,
-            pings: interval_at(now + every, every),
-        }
+        Clocks { init_by: now + self.settings.init_timeout, pings: interval_at(now + every, every) }
     }
 
     /// The house closes: queries and mutations that run are let end, subscriptions are not.
@@ -215,18 +209,14 @@ impl Socket {
             return closing(Close::already_exists(&id));
         }
         if !params.get("query").is_some_and(Value::is_string)
-            || !params
-                .get("variables")
-                .is_none_or(|v| v.is_object() || v.is_null())
+            || !params.get("variables").is_none_or(|v| v.is_object() || v.is_null())
         {
             return closing(Close::INVALID);
         }
         if operations.len() >= self.settings.operations {
             let answer = refusal(Code::RateLimited, "Too many operations run on this socket.");
             let errors = answer.errors.unwrap_or_default();
-            return self
-                .send_text(message::error(&id, &errors).into_bytes())
-                .await;
+            return self.send_text(message::error(&id, &errors).into_bytes()).await;
         }
         let session = match self.session(signed.authorization.as_deref()).await {
             Ok(session) => session,

@@ -23,10 +23,7 @@ pub struct Place {
 impl Sockets {
     /// At most `most` an address.
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self {
-            most,
-            open: Mutex::new(HashMap::new()),
-        })
+        Arc::new(Self { most, open: Mutex::new(HashMap::new()) })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -42,10 +39,7 @@ impl Sockets {
         }
         *count += 1;
         metrics::gauge!("neighborbid_sockets").increment(1);
-        Some(Place {
-            sockets: Arc::clone(self),
-            address,
-        })
+        Some(Place { sockets: Arc::clone(self), address })
     }
 }
 

@@ -62,19 +62,10 @@ fn accept(
         .max_frame_size(most);
     let tasks = app.tasks.clone();
     upgrade.on_upgrade(move |socket| {
-        let around = Surroundings {
-            schema: app.schema.clone(),
-            limits: app.http.document,
-            address,
-        };
+        let around =
+            Surroundings { schema: app.schema.clone(), limits: app.http.document, address };
         let stop = app.stop.clone();
-        let socket = Socket {
-            socket,
-            engine: app.engine.clone(),
-            around,
-            settings,
-            stop,
-        };
+        let socket = Socket { socket, engine: app.engine.clone(), around, settings, stop };
         tasks.track_future(async move {
             match spoken {
                 true => socket.run().await,

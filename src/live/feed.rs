@@ -47,13 +47,7 @@ pub async fn watch(
     };
     let Position { current, ring, .. } = position;
     let newest = current.sequence();
-    let mut feed = Feed {
-        watch,
-        ring,
-        backlog: VecDeque::new(),
-        last: -1,
-        is_over: false,
-    };
+    let mut feed = Feed { watch, ring, backlog: VecDeque::new(), last: -1, is_over: false };
     match after {
         Some(after) if (0..=newest).contains(&after) => feed.replay(hub, after, &current).await?,
         _ => feed.backlog.push_back(Arc::new(current.to_snapshot())),
@@ -92,11 +86,7 @@ impl Feed {
         }
         for (place, event) in missed.iter().enumerate() {
             let update = Update::of_event(event, &current.auction.listing);
-            let update = if as_snapshot && place == 0 {
-                update.to_snapshot()
-            } else {
-                update
-            };
+            let update = if as_snapshot && place == 0 { update.to_snapshot() } else { update };
             self.backlog.push_back(Arc::new(update));
         }
         Ok(())
@@ -127,11 +117,7 @@ impl Feed {
     /// replaced: the snapshot is then of the moment before it.
     fn resync(&mut self) -> Option<()> {
         metrics::counter!("neighborbid_resyncs_total").increment(1);
-        let Position {
-            current,
-            previous,
-            ring,
-        } = self.watch.topic.position()?;
+        let Position { current, previous, ring } = self.watch.topic.position()?;
         self.ring = ring;
         let before_final = previous.filter(|_| current.is_final());
         match before_final {
@@ -157,8 +143,6 @@ impl Feed {
 
     /// The feed as a stream.
     pub fn into_stream(self) -> impl Stream<Item = Arc<Update>> + Send {
-        stream::unfold(self, async |mut feed| {
-            feed.next().await.map(|update| (update, feed))
-        })
+        stream::unfold(self, async |mut feed| feed.next().await.map(|update| (update, feed)))
     }
 }

@@ -46,11 +46,7 @@ impl Hub {
     /// A hub that reads from `db`.
     #[must_use]
     pub fn new(db: Db, table: IncrementTable) -> Arc<Self> {
-        Arc::new(Self {
-            db,
-            table,
-            topics: Mutex::new(HashMap::new()),
-        })
+        Arc::new(Self { db, table, topics: Mutex::new(HashMap::new()) })
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<AuctionId, Watched>> {
@@ -92,22 +88,16 @@ impl Hub {
 
     fn join(self: &Arc<Self>, auction: AuctionId) -> Watch {
         let mut topics = self.topics();
-        let watched = topics.entry(auction).or_insert_with(|| Watched {
-            topic: Arc::new(Topic::new(auction)),
-            watchers: 0,
-        });
+        let watched = topics
+            .entry(auction)
+            .or_insert_with(|| Watched { topic: Arc::new(Topic::new(auction)), watchers: 0 });
         watched.watchers += 1;
         metrics::gauge!("neighborbid_watchers").increment(1);
-        Watch {
-            hub: Arc::clone(self),
-            topic: Arc::clone(&watched.topic),
-        }
+        Watch { hub: Arc::clone(self), topic: Arc::clone(&watched.topic) }
     }
 
     async fn view(&self, auction: AuctionId) -> Result<Option<AuctionView>, DbErr> {
-        Ok(auctions::views(&self.db.read, &[auction], &self.table)
-            .await?
-            .pop())
+        Ok(auctions::views(&self.db.read, &[auction], &self.table).await?.pop())
     }
 
     fn fill_soon(self: &Arc<Self>, topic: Arc<Topic>) {
@@ -131,10 +121,7 @@ impl Hub {
                 true => self.view(topic.auction).await?.map(|view| view.listing),
                 false => None,
             };
-            let news = |event| AuctionNews {
-                event,
-                listing: listing.clone(),
-            };
+            let news = |event| AuctionNews { event, listing: listing.clone() };
             let is_empty = read.is_empty();
             if !topic.fill(read.into_iter().map(news).collect()) {
                 return Ok(());

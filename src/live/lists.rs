@@ -72,16 +72,9 @@ impl Lists {
     #[must_use]
     pub fn start(db: Db, table: IncrementTable) -> Arc<Self> {
         let (inbox, news) = mpsc::channel(INBOX);
-        let lists = Arc::new(Self {
-            lists: Mutex::new(HashMap::new()),
-            inbox,
-        });
-        let matcher = Matcher {
-            lists: Arc::downgrade(&lists),
-            db,
-            table,
-            listings: HashMap::new(),
-        };
+        let lists = Arc::new(Self { lists: Mutex::new(HashMap::new()), inbox });
+        let matcher =
+            Matcher { lists: Arc::downgrade(&lists), db, table, listings: HashMap::new() };
         tokio::spawn(matcher.run(news));
         lists
     }
@@ -103,14 +96,7 @@ impl Lists {
         let list = Arc::clone(self.lists().entry(filter.clone()).or_default());
         let newest = list.newest.subscribe();
         let place = list.kept().next_place;
-        ListFeed {
-            lists: Arc::clone(self),
-            filter,
-            list,
-            newest,
-            place,
-            held_back: None,
-        }
+        ListFeed { lists: Arc::clone(self), filter, list, newest, place, held_back: None }
     }
 }
 
@@ -122,38 +108,22 @@ impl List {
     fn keep(&self, update: Arc<Update>) {
         let mut kept = self.kept();
         let auction = update.auction.listing.id;
-        let former = kept.places.remove(&auction).and_then(|place| {
-            kept.by_place
-                .remove(&place)
-                .map(|tick| (place, tick.update))
-        });
-        if former
-            .as_ref()
-            .is_some_and(|(_, former)| former.sequence() >= update.sequence())
-        {
+        let former = kept
+            .places
+            .remove(&auction)
+            .and_then(|place| kept.by_place.remove(&place).map(|tick| (place, tick.update)));
+        if former.as_ref().is_some_and(|(_, former)| former.sequence() >= update.sequence()) {
             // Older than what is known: it came late.
             if let Some((place, update)) = former {
                 kept.places.insert(auction, place);
-                kept.by_place.insert(
-                    place,
-                    Tick {
-                        update,
-                        replaced: None,
-                    },
-                );
+                kept.by_place.insert(place, Tick { update, replaced: None });
             }
             return;
         }
         kept.next_place += 1;
         let place = kept.next_place;
         kept.places.insert(auction, place);
-        kept.by_place.insert(
-            place,
-            Tick {
-                update,
-                replaced: former,
-            },
-        );
+        kept.by_place.insert(place, Tick { update, replaced: former });
         if kept.by_place.len() > KEPT
             && let Some((_, oldest)) = kept.by_place.pop_first()
         {
@@ -230,11 +200,8 @@ impl Matcher {
             let Some(lists) = self.lists.upgrade() else {
                 return;
             };
-            let lists: Vec<_> = lists
-                .lists()
-                .iter()
-                .map(|(f, list)| (f.clone(), Arc::clone(list)))
-                .collect();
+            let lists: Vec<_> =
+                lists.lists().iter().map(|(f, list)| (f.clone(), Arc::clone(list))).collect();
             let mut update = None;
             for (filter, list) in lists {
                 if filter.matches(&listing, &news.event.state) {
@@ -255,10 +222,8 @@ impl Matcher {
             return Some(Arc::clone(listing));
         }
         let views = auctions::views(&self.db.read, &[auction], &self.table).await;
-        let view = views
-            .inspect_err(|error| tracing::warn!(%error, "loading a listing"))
-            .ok()?
-            .pop()?;
+        let view =
+            views.inspect_err(|error| tracing::warn!(%error, "loading a listing")).ok()?.pop()?;
         if self.listings.len() >= LISTINGS {
             self.listings.clear();
         }

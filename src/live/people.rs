@@ -50,17 +50,9 @@ impl People {
     /// Begins to watch one's own affairs.
     #[must_use]
     pub fn watch(self: &Arc<Self>, user: UserId) -> OwnFeed {
-        let ring = self
-            .rings()
-            .entry(user)
-            .or_insert_with(|| broadcast::Sender::new(RING))
-            .subscribe();
-        OwnFeed {
-            people: Arc::clone(self),
-            user,
-            ring,
-            is_new: true,
-        }
+        let ring =
+            self.rings().entry(user).or_insert_with(|| broadcast::Sender::new(RING)).subscribe();
+        OwnFeed { people: Arc::clone(self), user, ring, is_new: true }
     }
 }
 
@@ -68,11 +60,7 @@ impl OwnFeed {
     /// The next news; first of all, and whenever some were missed, that the wallet may have
     /// changed. `None` when the house closes.
     pub async fn next(&mut self) -> Option<PersonNews> {
-        let resync = PersonNews {
-            user: self.user,
-            wallet_changed: true,
-            notification: None,
-        };
+        let resync = PersonNews { user: self.user, wallet_changed: true, notification: None };
         if std::mem::take(&mut self.is_new) {
             return Some(resync);
         }

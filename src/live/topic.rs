@@ -59,11 +59,7 @@ impl Topic {
             announced: 0,
             is_filling: false,
         };
-        Self {
-            auction,
-            loaded: OnceCell::new(),
-            line: Mutex::new(line),
-        }
+        Self { auction, loaded: OnceCell::new(), line: Mutex::new(line) }
     }
 
     /// A panic while the lock was held cannot leave the line half-changed: each change is one

@@ -40,22 +40,14 @@ impl Update {
             kind: UpdateKind::Event(event.kind),
             at: event.at,
             bid: event.bid.clone(),
-            auction: AuctionView {
-                listing: Arc::clone(listing),
-                state: event.state.clone(),
-            },
+            auction: AuctionView { listing: Arc::clone(listing), state: event.state.clone() },
         }
     }
 
     /// An auction as it is.
     #[must_use]
     pub fn snapshot(auction: AuctionView) -> Self {
-        Self {
-            kind: UpdateKind::Snapshot,
-            at: Utc::now(),
-            bid: None,
-            auction,
-        }
+        Self { kind: UpdateKind::Snapshot, at: Utc::now(), bid: None, auction }
     }
 
     /// The same moment as a snapshot.

@@ -85,21 +85,13 @@ pub async fn places(
     page: &Page<Place>,
 ) -> Result<Vec<Place>, DbErr> {
     let forwards = !page.backwards;
-    let order = if sort.ascends() == forwards {
-        Order::Asc
-    } else {
-        Order::Desc
-    };
+    let order = if sort.ascends() == forwards { Order::Asc } else { Order::Desc };
     let mut select = auction::Entity::find()
         .select_only()
         .column(auction::Column::Id)
         .filter(condition(db.get_database_backend(), filter))
-        .apply_if(page.after.as_ref(), |q, place| {
-            q.filter(beyond(sort, place, true))
-        })
-        .apply_if(page.before.as_ref(), |q, place| {
-            q.filter(beyond(sort, place, false))
-        })
+        .apply_if(page.after.as_ref(), |q, place| q.filter(beyond(sort, place, true)))
+        .apply_if(page.before.as_ref(), |q, place| q.filter(beyond(sort, place, false)))
         .limit(u64::from(page.size) + 1);
     if let Some(column) = sort.column() {
         select = select.column(column).order_by(column, order.clone());
@@ -108,36 +100,19 @@ pub async fn places(
     Ok(match sort.column() {
         None => {
             let rows: Vec<AuctionId> = select.into_tuple().all(db).await?;
-            rows.into_iter()
-                .map(|id| Place { key: Key::Id, id })
-                .collect()
+            rows.into_iter().map(|id| Place { key: Key::Id, id }).collect()
         }
         Some(auction::Column::EndsAt) => {
             let rows: Vec<(AuctionId, Time)> = select.into_tuple().all(db).await?;
-            rows.into_iter()
-                .map(|(id, at)| Place {
-                    key: Key::Time(at),
-                    id,
-                })
-                .collect()
+            rows.into_iter().map(|(id, at)| Place { key: Key::Time(at), id }).collect()
         }
         Some(auction::Column::BidCount) => {
             let rows: Vec<(AuctionId, i32)> = select.into_tuple().all(db).await?;
-            rows.into_iter()
-                .map(|(id, n)| Place {
-                    key: Key::Number(n.into()),
-                    id,
-                })
-                .collect()
+            rows.into_iter().map(|(id, n)| Place { key: Key::Number(n.into()), id }).collect()
         }
         Some(_) => {
             let rows: Vec<(AuctionId, i64)> = select.into_tuple().all(db).await?;
-            rows.into_iter()
-                .map(|(id, n)| Place {
-                    key: Key::Number(n),
-                    id,
-                })
-                .collect()
+            rows.into_iter().map(|(id, n)| Place { key: Key::Number(n), id }).collect()
         }
     })
 }
@@ -157,11 +132,7 @@ fn beyond(sort: Sort, place: &Place, follow: bool) -> SimpleExpr {
     row.push(Expr::col(auction::Column::Id));
     bound.push(Expr::val(place.id));
     let (row, bound) = (Expr::tuple(row), Expr::tuple(bound));
-    if sort.ascends() == follow {
-        row.gt(bound)
-    } else {
-        row.lt(bound)
-    }
+    if sort.ascends() == follow { row.gt(bound) } else { row.lt(bound) }
 }
 
 fn condition(backend: DbBackend, filter: &Filter) -> Condition {
@@ -171,11 +142,11 @@ fn condition(backend: DbBackend, filter: &Filter) -> Condition {
     };
     let mut all = Condition::all();
     for word in &filter.words {
-        all = all.add(
-            Condition::any()
-                .add(contains(backend, Title, word))
-                .add(contains(backend, Description, word)),
-        );
+        all = all.add(Condition::any().add(contains(backend, Title, word)).add(contains(
+            backend,
+            Description,
+            word,
+        )));
     }
     if !filter.status.is_empty() {
         all = all.add(Status.is_in(filter.status.iter().copied()));

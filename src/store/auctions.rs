@@ -38,39 +38,22 @@ const JUDGED: &str = "id, seller_id, scope, region_id, starting_price, current_p
 pub async fn lock(db: &impl ConnectionTrait, ids: &[AuctionId]) -> Result<Vec<Auction>, DbErr> {
     let backend = db.get_database_backend();
     let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
-    let lock = if backend == DbBackend::Postgres {
-        "FOR UPDATE"
-    } else {
-        ""
-    };
+    let lock = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
     let text = format!("SELECT {JUDGED} FROM auctions WHERE {is_one} ORDER BY id {lock}");
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(backend, text, [ids]))
-        .await?;
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
     rows.iter().map(judged).collect()
 }
 
 fn judged(row: &QueryResult) -> Result<Auction, DbErr> {
-    let seconds = |column| {
-        row.try_get("", column)
-            .map(|n: i32| TimeDelta::seconds(n.into()))
-    };
-    let optional = |column| {
-        row.try_get::<Option<i64>>("", column)?
-            .map(money)
-            .transpose()
-    };
+    let seconds = |column| row.try_get("", column).map(|n: i32| TimeDelta::seconds(n.into()));
+    let optional = |column| row.try_get::<Option<i64>>("", column)?.map(money).transpose();
     let scope: AuctionScope = row.try_get("", "scope")?;
     let lead = match (
         row.try_get("", "leader_id")?,
         optional("leader_maximum")?,
         row.try_get("", "leader_bid_id")?,
     ) {
-        (Some(bidder), Some(maximum), Some(bid)) => Some(Lead {
-            bidder,
-            maximum,
-            bid,
-        }),
+        (Some(bidder), Some(maximum), Some(bid)) => Some(Lead { bidder, maximum, bid }),
         (None, None, None) => None,
         _ => return Err(corrupt("half a lead")),
     };
@@ -118,10 +101,7 @@ fn rows(auctions: &[Auction]) -> Rowset {
         .int64("current_price", of().map(|a| Some(a.price.minor())))
         .int32("bid_count", of().map(|a| a.bid_count))
         .uuid("leader_id", of().map(|a| a.lead.map(|lead| lead.bidder.0)))
-        .int64(
-            "leader_maximum",
-            of().map(|a| a.lead.map(|lead| lead.maximum.minor())),
-        )
+        .int64("leader_maximum", of().map(|a| a.lead.map(|lead| lead.maximum.minor())))
         .uuid("leader_bid_id", of().map(|a| a.lead.map(|lead| lead.bid.0)))
         .time("ends_at", of().map(|a| a.ends_at))
         .text("status", of().map(|a| Some(a.status.as_str().to_owned())))
@@ -154,11 +134,7 @@ pub struct NewAuction {
 /// # Errors
 /// When the database refuses, its CHECKs included.
 pub async fn insert(db: &impl ConnectionTrait, new: &NewAuction) -> Result<(), DbErr> {
-    let NewAuction {
-        listing,
-        auction,
-        created_at,
-    } = new;
+    let NewAuction { listing, auction, created_at } = new;
     let seconds = |delta: TimeDelta| {
         i32::try_from(delta.num_seconds()).map_err(|_| corrupt("a soft close of years"))
     };
@@ -213,10 +189,7 @@ pub struct Edit {
 /// # Errors
 /// When the database refuses.
 pub async fn edit(db: &impl ConnectionTrait, id: AuctionId, edit: Edit) -> Result<(), DbErr> {
-    let mut row = auction::ActiveModel {
-        id: Set(id),
-        ..Default::default()
-    };
+    let mut row = auction::ActiveModel { id: Set(id), ..Default::default() };
     if let Some(title) = edit.title {
         row.title = Set(title);
     }
@@ -227,11 +200,7 @@ pub async fn edit(db: &impl ConnectionTrait, id: AuctionId, edit: Edit) -> Resul
         row.category_id = Set(Some(category));
     }
     if row.is_changed() {
-        auction::Entity::update_many()
-            .set(row)
-            .filter(auction::Column::Id.eq(id))
-            .exec(db)
-            .await?;
+        auction::Entity::update_many().set(row).filter(auction::Column::Id.eq(id)).exec(db).await?;
     }
     Ok(())
 }
@@ -253,9 +222,7 @@ pub async fn views(
         users::columns("s", "seller"),
         users::columns("l", "leader"),
     );
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(backend, text, [ids]))
-        .await?;
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
     rows.iter().map(|row| view(row, table)).collect()
 }
 
@@ -279,10 +246,7 @@ fn view(row: &QueryResult, table: &IncrementTable) -> Result<AuctionView, DbErr>
         buy_now_price: auction.buy_now,
         starts_at: auction.starts_at,
     };
-    Ok(AuctionView {
-        listing: Arc::new(listing),
-        state,
-    })
+    Ok(AuctionView { listing: Arc::new(listing), state })
 }
 
 /// Says why a cancelled auction was withdrawn.
@@ -327,10 +291,7 @@ async fn first_time(
         "SELECT {column} FROM auctions WHERE status = '{status}' ORDER BY {column} LIMIT 1"
     );
     let statement = Statement::from_string(db.get_database_backend(), text);
-    db.query_one_raw(statement)
-        .await?
-        .map(|row| row.try_get("", column))
-        .transpose()
+    db.query_one_raw(statement).await?.map(|row| row.try_get("", column)).transpose()
 }
 
 /// Auctions that should be open, or over, at `now`; the longest overdue first.
@@ -351,9 +312,5 @@ pub async fn due(
                 ORDER BY due_at LIMIT $2";
     let values = [now.into(), limit.cast_signed().into()];
     let statement = Statement::from_sql_and_values(db.get_database_backend(), text, values);
-    db.query_all_raw(statement)
-        .await?
-        .iter()
-        .map(|row| row.try_get("", "id"))
-        .collect()
+    db.query_all_raw(statement).await?.iter().map(|row| row.try_get("", "id")).collect()
 }

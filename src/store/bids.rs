@@ -62,9 +62,7 @@ pub async fn by_ids(db: &impl ConnectionTrait, ids: &[BidId]) -> Result<Vec<Arc<
     let columns = columns();
     let text =
         format!("SELECT {columns} FROM bids b JOIN users u ON u.id = b.bidder_id WHERE {is_one}");
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(backend, text, [ids]))
-        .await?;
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
     rows.iter().map(public).collect()
 }
 
@@ -91,9 +89,7 @@ pub async fn of_auction(
         page.before.unwrap_or(0).into(),
         page.fetch().into(),
     ];
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(backend, text, values))
-        .await?;
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, values)).await?;
     rows.iter().map(public).collect()
 }
 
@@ -117,9 +113,7 @@ pub async fn of_bidder(
         "SELECT {columns} FROM bids b JOIN users u ON u.id = b.bidder_id \
          WHERE b.bidder_id = $1 {after} ORDER BY b.id DESC LIMIT $2"
     );
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(backend, text, values))
-        .await?;
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, values)).await?;
     rows.iter().map(public).collect()
 }
 
@@ -139,16 +133,9 @@ pub async fn highest_of(
          WHERE bidder_id = $1 AND {is_one} GROUP BY auction_id"
     );
     let values = [bidder.into(), ids];
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(backend, text, values))
-        .await?;
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, values)).await?;
     rows.iter()
-        .map(|row| {
-            Ok((
-                row.try_get("", "auction_id")?,
-                money(row.try_get("", "amount")?)?,
-            ))
-        })
+        .map(|row| Ok((row.try_get("", "auction_id")?, money(row.try_get("", "amount")?)?)))
         .collect()
 }
 
@@ -165,16 +152,9 @@ pub async fn maxima_of(
     let (is_one, ids) = one_of(backend, "id", 2, auctions.iter().map(|id| id.0));
     let text = format!("SELECT id, leader_maximum FROM auctions WHERE leader_id = $1 AND {is_one}");
     let values = [leader.into(), ids];
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(backend, text, values))
-        .await?;
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, values)).await?;
     rows.iter()
-        .map(|row| {
-            Ok((
-                row.try_get("", "id")?,
-                money(row.try_get("", "leader_maximum")?)?,
-            ))
-        })
+        .map(|row| Ok((row.try_get("", "id")?, money(row.try_get("", "leader_maximum")?)?)))
         .collect()
 }
 
@@ -189,9 +169,5 @@ pub async fn bidders_of(
     let text = "SELECT DISTINCT bidder_id FROM bids WHERE auction_id = $1";
     let statement =
         Statement::from_sql_and_values(db.get_database_backend(), text, [auction.into()]);
-    db.query_all_raw(statement)
-        .await?
-        .iter()
-        .map(|row| row.try_get("", "bidder_id"))
-        .collect()
+    db.query_all_raw(statement).await?.iter().map(|row| row.try_get("", "bidder_id")).collect()
 }

@@ -8,8 +8,5 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder};
 /// # Errors
 /// When the database refuses.
 pub async fn all(db: &impl ConnectionTrait) -> Result<Vec<category::Model>, DbErr> {
-    category::Entity::find()
-        .order_by_asc(category::Column::Position)
-        .all(db)
-        .await
+    category::Entity::find().order_by_asc(category::Column::Position).all(db).await
 }

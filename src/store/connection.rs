@@ -49,10 +49,7 @@ impl Db {
             let write = Database::connect(write).await?;
             let mut read = options(url, settings.read_connections, settings);
             read.map_sqlx_sqlite_opts(move |o| durable(o, timeout).pragma("query_only", "ON"));
-            Ok(Self {
-                write,
-                read: Database::connect(read).await?,
-            })
+            Ok(Self { write, read: Database::connect(read).await? })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let write = options(url, settings.write_connections, settings);
             let read = options(url, settings.read_connections, settings);

@@ -20,24 +20,12 @@ pub async fn insert(db: &impl ConnectionTrait, events: &[Event]) -> Result<(), D
         .text("kind", of().map(|e| Some(e.kind.as_str().to_owned())))
         .time("at", of().map(|e| e.at))
         .uuid("bid_id", of().map(|e| e.bid.as_ref().map(|bid| bid.id.0)))
-        .text(
-            "status",
-            of().map(|e| Some(e.state.status.as_str().to_owned())),
-        )
+        .text("status", of().map(|e| Some(e.state.status.as_str().to_owned())))
         .int64("current_price", of().map(|e| Some(e.state.price.minor())))
-        .int64(
-            "minimum_bid",
-            of().map(|e| Some(e.state.minimum_bid.minor())),
-        )
+        .int64("minimum_bid", of().map(|e| Some(e.state.minimum_bid.minor())))
         .int32("bid_count", of().map(|e| e.state.bid_count))
-        .uuid(
-            "leader_id",
-            of().map(|e| e.state.leader.as_ref().map(|leader| leader.id.0)),
-        )
-        .text(
-            "reserve_status",
-            of().map(|e| Some(e.state.reserve_status.as_str().to_owned())),
-        )
+        .uuid("leader_id", of().map(|e| e.state.leader.as_ref().map(|leader| leader.id.0)))
+        .text("reserve_status", of().map(|e| Some(e.state.reserve_status.as_str().to_owned())))
         .time("ends_at", of().map(|e| e.state.ends_at))
         .insert(db, auction_event_table())
         .await
@@ -70,9 +58,7 @@ pub async fn between(
         users::columns("u", "bidder"),
     );
     let values = [auction.into(), after.into(), until.into(), limit.into()];
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(backend, text, values))
-        .await?;
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, values)).await?;
     rows.iter().map(|row| event(row).map(Arc::new)).collect()
 }
 

@@ -18,13 +18,8 @@ use super::page::Page;
 /// # Errors
 /// When the database refuses: among others when an auction has one already.
 pub async fn insert(db: &impl ConnectionTrait, orders: &[order::Model]) -> Result<(), DbErr> {
-    let rows = orders
-        .iter()
-        .cloned()
-        .map(|order| order.into_active_model().reset_all());
-    order::Entity::insert_many(rows)
-        .exec_without_returning(db)
-        .await?;
+    let rows = orders.iter().cloned().map(|order| order.into_active_model().reset_all());
+    order::Entity::insert_many(rows).exec_without_returning(db).await?;
     Ok(())
 }
 
@@ -64,10 +59,7 @@ pub async fn of_auction(
     db: &impl ConnectionTrait,
     auction: AuctionId,
 ) -> Result<Option<order::Model>, DbErr> {
-    order::Entity::find()
-        .filter(order::Column::AuctionId.eq(auction))
-        .one(db)
-        .await
+    order::Entity::find().filter(order::Column::AuctionId.eq(auction)).one(db).await
 }
 
 /// A page of the orders in which a user is a side, newest first; the cursor is an order's id.

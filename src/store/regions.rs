@@ -8,8 +8,5 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder};
 /// # Errors
 /// When the database refuses.
 pub async fn all(db: &impl ConnectionTrait) -> Result<Vec<region::Model>, DbErr> {
-    region::Entity::find()
-        .order_by_asc(region::Column::Id)
-        .all(db)
-        .await
+    region::Entity::find().order_by_asc(region::Column::Id).all(db).await
 }

@@ -97,8 +97,7 @@ impl Rowset {
         db: &impl ConnectionTrait,
         text: impl FnOnce(&str) -> String,
     ) -> Result<ExecResult, DbErr> {
-        db.execute_raw(self.statement(db.get_database_backend(), text))
-            .await
+        db.execute_raw(self.statement(db.get_database_backend(), text)).await
     }
 
     /// The statement that `text` makes around the rows.
@@ -111,11 +110,7 @@ impl Rowset {
     }
 
     fn names(&self) -> String {
-        self.columns
-            .iter()
-            .map(|(name, _)| *name)
-            .collect::<Vec<_>>()
-            .join(", ")
+        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 
     fn unnest(self) -> (String, Vec<Value>) {
@@ -133,10 +128,7 @@ impl Rowset {
             values.push(value);
         }
         let (selected, arrays) = (selected.join(", "), arrays.join(", "));
-        (
-            format!("(SELECT {selected} FROM unnest({arrays}) AS u ({names}))"),
-            values,
-        )
+        (format!("(SELECT {selected} FROM unnest({arrays}) AS u ({names}))"), values)
     }
 
     fn json(self) -> (String, Vec<Value>) {
@@ -149,11 +141,8 @@ impl Rowset {
                 _ => format!("value ->> {place} AS {name}"),
             })
             .collect();
-        let columns: Vec<Vec<Json>> = self
-            .columns
-            .into_iter()
-            .map(|(_, c)| c.into_json())
-            .collect();
+        let columns: Vec<Vec<Json>> =
+            self.columns.into_iter().map(|(_, c)| c.into_json()).collect();
         let height = columns.first().map_or(0, Vec::len);
         let mut rows = vec![Vec::with_capacity(columns.len()); height];
         for column in columns {
@@ -162,10 +151,7 @@ impl Rowset {
             }
         }
         let document = Json::from(rows).to_string();
-        (
-            format!("(SELECT {} FROM json_each($1))", selected.join(", ")),
-            vec![document.into()],
-        )
+        (format!("(SELECT {} FROM json_each($1))", selected.join(", ")), vec![document.into()])
     }
 }
 
@@ -179,18 +165,12 @@ impl Column {
                 Some("'00000000-0000-0000-0000-000000000000'::uuid"),
                 array(v.into_iter().map(Option::unwrap_or_default)),
             ),
-            Self::Int64(v) => (
-                "int8",
-                Some("-1"),
-                array(v.into_iter().map(|n| n.unwrap_or(-1))),
-            ),
+            Self::Int64(v) => ("int8", Some("-1"), array(v.into_iter().map(|n| n.unwrap_or(-1)))),
             Self::Int32(v) => ("int4", None, array(v)),
             Self::Bool(v) => ("bool", None, array(v)),
-            Self::Text(v) => (
-                "text",
-                Some("''"),
-                array(v.into_iter().map(Option::unwrap_or_default)),
-            ),
+            Self::Text(v) => {
+                ("text", Some("''"), array(v.into_iter().map(Option::unwrap_or_default)))
+            }
             Self::Time(v) => ("timestamptz", None, array(v)),
         }
     }
@@ -206,9 +186,7 @@ impl Column {
             Self::Bool(v) => list(v, |b| u8::from(b).into()),
             Self::Text(v) => list(v, Json::from),
             // As the driver writes a time, so that texts compare as times do.
-            Self::Time(v) => list(v, |t| {
-                t.to_rfc3339_opts(SecondsFormat::AutoSi, false).into()
-            }),
+            Self::Time(v) => list(v, |t| t.to_rfc3339_opts(SecondsFormat::AutoSi, false).into()),
         }
     }
 }

@@ -55,11 +55,7 @@ pub async fn by_token(
         return Ok(None);
     };
     let account = Account::from(user::Model::from_query_result(&row, "")?);
-    Ok(Some((
-        row.try_get("", "session_id")?,
-        row.try_get("", "expires_at")?,
-        account,
-    )))
+    Ok(Some((row.try_get("", "session_id")?, row.try_get("", "expires_at")?, account)))
 }
 
 /// Ends a session.

@@ -42,20 +42,11 @@ pub async fn insert(db: &impl ConnectionTrait, new: &[NewTransfer]) -> Result<()
     Rowset::new()
         .uuid("id", of().map(|t| Some(t.id.0)))
         .uuid("user_id", of().map(|t| Some(t.user.0)))
-        .text(
-            "from_account",
-            of().map(|t| Some(accounts(t).0.as_str().to_owned())),
-        )
-        .text(
-            "to_account",
-            of().map(|t| Some(accounts(t).1.as_str().to_owned())),
-        )
+        .text("from_account", of().map(|t| Some(accounts(t).0.as_str().to_owned())))
+        .text("to_account", of().map(|t| Some(accounts(t).1.as_str().to_owned())))
         .int64("amount", of().map(|t| Some(t.amount.minor())))
         .text("kind", of().map(|t| Some(t.kind.as_str().to_owned())))
-        .uuid(
-            "auction_id",
-            of().map(|t| t.auction.map(|auction| auction.0)),
-        )
+        .uuid("auction_id", of().map(|t| t.auction.map(|auction| auction.0)))
         .uuid("bid_id", of().map(|t| t.bid.map(|bid| bid.0)))
         .time("at", of().map(|t| t.at))
         .insert(db, "transfers")

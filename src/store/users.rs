@@ -63,11 +63,7 @@ pub async fn insert(db: &impl ConnectionTrait, account: &Account) -> Result<bool
         joined_at: Set(user.joined_at),
     };
     let added = user::Entity::insert(row)
-        .on_conflict(
-            OnConflict::column(user::Column::UsernameKey)
-                .do_nothing()
-                .to_owned(),
-        )
+        .on_conflict(OnConflict::column(user::Column::UsernameKey).do_nothing().to_owned())
         .exec_without_returning(db)
         .await?;
     if added == 0 {
@@ -102,10 +98,7 @@ pub async fn by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<Use
     let text = format!("SELECT * FROM users WHERE {is_one}");
     let statement = Statement::from_sql_and_values(backend, text, [ids]);
     let rows = user::Entity::find().from_raw_sql(statement).all(db).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Account::from(row).user)
-        .collect())
+    Ok(rows.into_iter().map(|row| Account::from(row).user).collect())
 }
 
 /// Makes a user an admin; `false` when there is none of that name.
@@ -138,19 +131,14 @@ pub async fn set_blocked(
                 bidder_id: Set(bidder),
                 created_at: Set(at),
             };
-            let key = [
-                blocked_bidder::Column::SellerId,
-                blocked_bidder::Column::BidderId,
-            ];
+            let key = [blocked_bidder::Column::SellerId, blocked_bidder::Column::BidderId];
             blocked_bidder::Entity::insert(row)
                 .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
                 .exec_without_returning(db)
                 .await?;
         }
         None => {
-            blocked_bidder::Entity::delete_by_id((seller, bidder))
-                .exec(db)
-                .await?;
+            blocked_bidder::Entity::delete_by_id((seller, bidder)).exec(db).await?;
         }
     }
     Ok(())
@@ -170,14 +158,8 @@ pub async fn blocked(
     let (bidder, bidders) = one_of(backend, "bidder_id", 2, bidders.iter().map(|id| id.0));
     let text = format!("SELECT * FROM blocked_bidders WHERE {seller} AND {bidder}");
     let statement = Statement::from_sql_and_values(backend, text, [sellers, bidders]);
-    let rows = blocked_bidder::Entity::find()
-        .from_raw_sql(statement)
-        .all(db)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.seller_id, row.bidder_id))
-        .collect())
+    let rows = blocked_bidder::Entity::find().from_raw_sql(statement).all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.seller_id, row.bidder_id)).collect())
 }
 
 /// The columns of a joined user, named `PREFIX_id` and so on; see [`columns`].

@@ -28,14 +28,8 @@ pub struct LockedWallet {
 /// # Errors
 /// When the database refuses.
 pub async fn insert(db: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
-    let row = wallet::ActiveModel {
-        user_id: Set(user),
-        available: Set(0),
-        locked: Set(0),
-    };
-    wallet::Entity::insert(row)
-        .exec_without_returning(db)
-        .await?;
+    let row = wallet::ActiveModel { user_id: Set(user), available: Set(0), locked: Set(0) };
+    wallet::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
 }
 
@@ -59,9 +53,7 @@ pub async fn lock(
          WHERE {is_one} ORDER BY w.user_id {lock}",
         users::columns("u", "owner"),
     );
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(backend, text, [ids]))
-        .await?;
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
     let now = match (backend, rows.last()) {
         (DbBackend::Postgres, Some(row)) => Some(row.try_get("", "now")?),
         _ => None,
@@ -106,8 +98,5 @@ pub async fn save(db: &impl ConnectionTrait, wallets: &[(UserId, Balances)]) -> 
 pub async fn of(db: &impl ConnectionTrait, user: UserId) -> Result<Balances, DbErr> {
     let row = wallet::Entity::find_by_id(user).one(db).await?;
     let row = row.ok_or_else(|| corrupt("a user without wallet"))?;
-    Ok(Balances {
-        available: money(row.available)?,
-        locked: money(row.locked)?,
-    })
+    Ok(Balances { available: money(row.available)?, locked: money(row.locked)? })
 }

@@ -68,24 +68,14 @@ fn fresh() -> Scene {
         },
         sequence: 1,
     };
-    Scene {
-        auction,
-        now_us: END_US / 2,
-        home: None,
-        is_blocked: false,
-        available: MAX_AMOUNT,
-    }
+    Scene { auction, now_us: END_US / 2, home: None, is_blocked: false, available: MAX_AMOUNT }
 }
 
 /// The same after three bids: Ann leads at `price`, by a maximum that only she knows.
 fn led(price: i64, maximum: i64) -> Scene {
     let mut scene = fresh();
     scene.auction.price = money(price);
-    scene.auction.lead = Some(Lead {
-        bidder: ANN,
-        maximum: money(maximum),
-        bid: HERS,
-    });
+    scene.auction.lead = Some(Lead { bidder: ANN, maximum: money(maximum), bid: HERS });
     scene.auction.bid_count = 3;
     scene.auction.sequence = 4;
     scene
@@ -120,11 +110,7 @@ impl Scene {
             is_blocked: self.is_blocked,
             available: money(self.available),
         };
-        let offer = Offer {
-            id: NEW,
-            amount: money(amount),
-            maximum: money(maximum),
-        };
+        let offer = Offer { id: NEW, amount: money(amount), maximum: money(maximum) };
         let table = KRW.parse::<IncrementTable>().unwrap();
         judge(&self.auction, &bidder, &offer, &table, at(self.now_us))
     }
@@ -156,11 +142,7 @@ impl Scene {
             let (sequence, lead) = (b.after.sequence, lead(&b.after));
             format!("#{sequence} {} bid: {made}; {lead}", bid(b.id))
         });
-        let end = format!(
-            "{}, answer {}",
-            lead(&accepted.auction),
-            bid(accepted.answer)
-        );
+        let end = format!("{}, answer {}", lead(&accepted.auction), bid(accepted.answer));
         moved.chain(bids).chain([end]).collect()
     }
 
@@ -223,11 +205,7 @@ fn bid(id: BidId) -> &'static str {
 fn lead(auction: &Auction) -> String {
     let lead = auction.lead.unwrap();
     let maximum = lead.maximum.minor();
-    format!(
-        "{} leads to {maximum} by {} bid",
-        name(lead.bidder),
-        bid(lead.bid)
-    )
+    format!("{} leads to {maximum} by {} bid", name(lead.bidder), bid(lead.bid))
 }
 
 #[test]
@@ -274,14 +252,8 @@ fn the_minimum_is_the_price_and_the_increment_of_its_tier() {
     ] {
         let scene = led(price, price);
         let below = minimum - 1;
-        assert_eq!(
-            scene.refused(BEN, below, MAX_AMOUNT),
-            (Code::BidTooLow, AMOUNT)
-        );
-        assert_eq!(
-            scene.refused(BEN, price, MAX_AMOUNT),
-            (Code::BidTooLow, AMOUNT)
-        );
+        assert_eq!(scene.refused(BEN, below, MAX_AMOUNT), (Code::BidTooLow, AMOUNT));
+        assert_eq!(scene.refused(BEN, price, MAX_AMOUNT), (Code::BidTooLow, AMOUNT));
         assert_eq!(scene.outcome(BEN, minimum, minimum), ("ben", minimum));
     }
 }
@@ -309,11 +281,7 @@ fn a_higher_maximum_takes_the_lead_one_increment_above_the_losing_one() {
         (9_000, 50_000, 20_000, 90_000, 52_000),
     ] {
         let scene = led(p, lm);
-        assert_eq!(
-            scene.outcome(BEN, c, cm),
-            ("ben", price),
-            "{p}/{lm} {c}/{cm}"
-        );
+        assert_eq!(scene.outcome(BEN, c, cm), ("ben", price), "{p}/{lm} {c}/{cm}");
     }
 }
 
@@ -360,11 +328,7 @@ fn a_lower_maximum_lifts_the_price_one_increment_above_itself() {
         (9_000, 90_000, 9_500, 50_000, 52_000),
     ] {
         let scene = led(p, lm);
-        assert_eq!(
-            scene.outcome(BEN, c, cm),
-            ("ann", price),
-            "{p}/{lm} {c}/{cm}"
-        );
+        assert_eq!(scene.outcome(BEN, c, cm), ("ann", price), "{p}/{lm} {c}/{cm}");
     }
     assert_eq!(
         led(1_000, 3_000).told(BEN, 1_500, 2_000),
@@ -406,11 +370,7 @@ fn a_bid_unit_is_the_increment_at_every_price() {
         (90_000, 90_000, 90_100, 95_000, ("ben", 90_100)),
         (90_000, 95_000, 90_100, 99_000, ("ben", 95_100)),
     ] {
-        assert_eq!(
-            led(p, lm).unit(100).outcome(BEN, c, cm),
-            outcome,
-            "{p}/{lm} {c}/{cm}"
-        );
+        assert_eq!(led(p, lm).unit(100).outcome(BEN, c, cm), outcome, "{p}/{lm} {c}/{cm}");
     }
     let scene = led(1_000, 1_000).unit(100);
     assert_eq!(scene.refused(BEN, 1_000, 2_000), (Code::BidTooLow, AMOUNT));
@@ -483,20 +443,12 @@ fn a_bid_within_the_window_moves_the_end() {
         let mut scene = led(1_000, 3_000).now_us(END_US + now_us);
         let [window, extension, cap] = <[i64; 3]>::from(close_s).map(TimeDelta::seconds);
         scene.auction.ends_at += TimeDelta::seconds(moved_s);
-        scene.auction.soft_close = SoftClose {
-            window,
-            extension,
-            cap,
-        };
+        scene.auction.soft_close = SoftClose { window, extension, cap };
         // Outbid, defended, tied, raised by its leader: each is an accepted bid.
         for (who, maximum) in [(BEN, 9_000), (BEN, 2_000), (BEN, 3_000), (ANN, 9_000)] {
             let accepted = scene.accepted(who, 1_500, maximum);
             for bid in &accepted.bids {
-                assert_eq!(
-                    bid.after.ends_at,
-                    at(END_US + end_us),
-                    "{close_s:?} {now_us}"
-                );
+                assert_eq!(bid.after.ends_at, at(END_US + end_us), "{close_s:?} {now_us}");
             }
         }
     }
@@ -510,23 +462,11 @@ fn the_largest_amounts_are_judged_without_overflow() {
     assert_eq!(led(1_000, TOP).outcome(BEN, 1_500, TOP), ("ann", TOP));
     assert_eq!(led(1_000, TOP - 1).outcome(BEN, 1_500, TOP), ("ben", TOP));
     assert_eq!(led(1_000, TOP).outcome(BEN, 1_500, TOP - 1), ("ann", TOP));
-    assert_eq!(
-        led(TOP / 2, TOP / 2).unit(TOP / 2).outcome(BEN, TOP, TOP),
-        ("ben", TOP)
-    );
-    assert_eq!(
-        led(1_000, 2_000).reserve(TOP).outcome(ANN, 1_000, TOP),
-        ("ann", TOP)
-    );
-    assert_eq!(
-        led(TOP - 50_000, TOP - 50_000).outcome(BEN, TOP, TOP),
-        ("ben", TOP)
-    );
+    assert_eq!(led(TOP / 2, TOP / 2).unit(TOP / 2).outcome(BEN, TOP, TOP), ("ben", TOP));
+    assert_eq!(led(1_000, 2_000).reserve(TOP).outcome(ANN, 1_000, TOP), ("ann", TOP));
+    assert_eq!(led(TOP - 50_000, TOP - 50_000).outcome(BEN, TOP, TOP), ("ben", TOP));
     // Nobody can name the minimum any more.
     for price in [TOP - 49_999, TOP] {
-        assert_eq!(
-            led(price, TOP).refused(BEN, TOP, TOP),
-            (Code::BidTooLow, AMOUNT)
-        );
+        assert_eq!(led(price, TOP).refused(BEN, TOP, TOP), (Code::BidTooLow, AMOUNT));
     }
 }

@@ -32,12 +32,8 @@ use uuid::Uuid;
 
 use rules::{BLOCKED, House, Model, OUTSIDER, SCHEDULED_END_S, SELLER, START_S, Tiers, USERS};
 
-const TIERS: [Tiers; 4] = [
-    (&[], 1),
-    (&[], 4),
-    (&[(10, 1), (30, 2), (60, 5)], 8),
-    (&[(15, 6), (40, 1)], 3),
-];
+const TIERS: [Tiers; 4] =
+    [(&[], 1), (&[], 4), (&[(10, 1), (30, 2), (60, 5)], 8), (&[(15, 6), (40, 1)], 3)];
 
 /// A bid to come; its amounts depend on what it finds, so that they are often near an edge.
 #[derive(Debug, Clone)]
@@ -68,18 +64,16 @@ fn house() -> impl Strategy<Value = House> {
         (0_i64..20, 0_i64..20, 0_i64..20),
         prop::array::uniform(0_i64..160),
     )
-        .prop_map(
-            |(starting_price, bid_unit, reserve, tiers, close, money)| House {
-                starting_price,
-                bid_unit,
-                reserve,
-                tiers,
-                window_s: close.0,
-                extension_s: close.1,
-                cap_s: close.2,
-                money,
-            },
-        )
+        .prop_map(|(starting_price, bid_unit, reserve, tiers, close, money)| House {
+            starting_price,
+            bid_unit,
+            reserve,
+            tiers,
+            window_s: close.0,
+            extension_s: close.1,
+            cap_s: close.2,
+            money,
+        })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -99,13 +93,7 @@ fn step() -> impl Strategy<Value = Step> {
     let who = prop_oneof![1 => 0..=OUTSIDER, 6 => OUTSIDER + 1..USERS];
     let wait_s = prop_oneof![2 => Just(0_i64), 3 => 1_i64..5];
     (wait_s, who, amount, maximum, prop::bool::weighted(0.9)).prop_map(
-        |(wait_s, who, amount, maximum, on_unit)| Step {
-            wait_s,
-            who,
-            amount,
-            maximum,
-            on_unit,
-        },
+        |(wait_s, who, amount, maximum, on_unit)| Step { wait_s, who, amount, maximum, on_unit },
     )
 }
 
@@ -185,23 +173,15 @@ impl Room {
             },
             sequence: 0,
         };
-        let wallets = house.money.map(|available| Balances {
-            available: money(available),
-            locked: Money::ZERO,
-        });
-        Self {
-            auction,
-            wallets,
-            holds: BTreeMap::new(),
-        }
+        let wallets = house
+            .money
+            .map(|available| Balances { available: money(available), locked: Money::ZERO });
+        Self { auction, wallets, holds: BTreeMap::new() }
     }
 
     /// Judges a bid as the engine does, under the table that `tiers` write.
     fn judge(&self, now_s: i64, who: usize, offer: &Offer, tiers: Tiers) -> Judged {
-        let pairs = tiers
-            .0
-            .iter()
-            .map(|(below, step)| format!("{below}:{step},"));
+        let pairs = tiers.0.iter().map(|(below, step)| format!("{below}:{step},"));
         let table = format!("{}{}", pairs.collect::<String>(), tiers.1);
         let home = region(if who == OUTSIDER { "26" } else { "11110" });
         let bidder = Bidder {
@@ -247,11 +227,7 @@ fn agree(room: &Room, model: &Model) -> TestCaseResult {
     let leader = model.leader().map(|(who, maximum)| (user(who), maximum));
     prop_assert_eq!(lead, leader, "leader and maximum");
     prop_assert_eq!(auction.price.minor(), model.price(), "price");
-    prop_assert_eq!(
-        usize::try_from(auction.bid_count),
-        Ok(model.public.len()),
-        "count"
-    );
+    prop_assert_eq!(usize::try_from(auction.bid_count), Ok(model.public.len()), "count");
     prop_assert_eq!(auction.sequence, model.sequence(), "sequence");
     prop_assert_eq!(auction.ends_at, at(model.end_s), "end");
     let wallets = array::from_fn(|who| Balances {
@@ -275,10 +251,7 @@ fn same_bids(before: &Model, model: &Model, accepted: &Accepted) -> TestCaseResu
         prop_assert_eq!(bid.after.ends_at, at(model.end_s));
         prop_assert!(bid.maximum >= bid.amount);
         let lead = bid.after.lead.unwrap();
-        prop_assert!(
-            lead.maximum >= bid.amount,
-            "a price above the leader's maximum"
-        );
+        prop_assert!(lead.maximum >= bid.amount, "a price above the leader's maximum");
         if lead.bidder == bid.bidder {
             prop_assert_eq!(lead.maximum, bid.maximum);
         } else {
@@ -296,24 +269,16 @@ fn invariants(before: &Room, room: &Room, accepted: &Accepted, offer: &Offer) ->
     let (old, new) = (&before.auction, &room.auction);
     let lead = new.lead.unwrap();
     prop_assert!(new.price >= old.price, "the price fell");
-    prop_assert!(
-        new.price <= lead.maximum,
-        "the price passed the leader's maximum"
-    );
+    prop_assert!(new.price <= lead.maximum, "the price passed the leader's maximum");
     prop_assert!(new.ends_at >= old.ends_at, "the end came nearer");
-    prop_assert!(
-        old.lead.is_none_or(|l| l.maximum <= lead.maximum),
-        "the maximum fell"
-    );
+    prop_assert!(old.lead.is_none_or(|l| l.maximum <= lead.maximum), "the maximum fell");
     let amounts = accepted.bids.iter().map(|bid| bid.amount);
     let amounts = [old.price].into_iter().chain(amounts).collect::<Vec<_>>();
     prop_assert!(amounts.is_sorted(), "recorded amounts fell: {amounts:?}");
 
     let total = |room: &Room| -> i64 {
         let wallets = room.wallets.iter();
-        wallets
-            .map(|w| w.available.minor() + w.locked.minor())
-            .sum()
+        wallets.map(|w| w.available.minor() + w.locked.minor()).sum()
     };
     prop_assert_eq!(total(before), total(room), "money was made or lost");
     let held = room.holds.iter().filter(|hold| hold.1.1 != 0);
@@ -322,19 +287,14 @@ fn invariants(before: &Room, room: &Room, accepted: &Accepted, offer: &Offer) ->
     prop_assert_eq!(held, vec![only], "exactly one hold: the leader's");
 
     // Every challenger's bid has a hold of its own; a leader's is in the name of the one it raises.
-    let raises = old
-        .lead
-        .is_some_and(|l| l.bid == lead.bid && accepted.bids.len() < 2);
+    let raises = old.lead.is_some_and(|l| l.bid == lead.bid && accepted.bids.len() < 2);
     prop_assert_eq!(room.holds.contains_key(&offer.id), !raises);
     let recorded = accepted.bids.iter().any(|bid| bid.id == offer.id);
     let answer = if recorded { offer.id } else { lead.bid };
     prop_assert_eq!(accepted.answer, answer);
     prop_assert!(recorded || accepted.bids.is_empty());
     let same_terms = |bid: &RecordedBid| bid.id != offer.id || bid.amount >= offer.amount;
-    prop_assert!(
-        accepted.bids.iter().all(same_terms),
-        "recorded below what was offered"
-    );
+    prop_assert!(accepted.bids.iter().all(same_terms), "recorded below what was offered");
     Ok(())
 }
 
@@ -348,20 +308,10 @@ fn play(house: &House, steps: &[Step], seen: &mut BTreeSet<String>) -> TestCaseR
         model.is_open |= now_s >= START_S;
         room.auction.open_if_due(at(now_s));
         let (amount, maximum) = amounts(&model, step);
-        let offer = Offer {
-            id: BidId::new(),
-            amount: money(amount),
-            maximum: money(maximum),
-        };
+        let offer = Offer { id: BidId::new(), amount: money(amount), maximum: money(maximum) };
         let judged = room.judge(now_s, step.who, &offer, house.tiers);
         let refusal = model.refusal(now_s, step.who, amount, maximum);
-        prop_assert_eq!(
-            judged.as_ref().err(),
-            refusal.as_ref(),
-            "{}/{}",
-            amount,
-            maximum
-        );
+        prop_assert_eq!(judged.as_ref().err(), refusal.as_ref(), "{}/{}", amount, maximum);
         match judged {
             Err(code) => _ = seen.insert(format!("{code:?}")),
             Ok(accepted) => {
@@ -397,11 +347,7 @@ fn note(before: &Model, after: &Model, who: usize, maximum: i64, seen: &mut BTre
     if is_met(after) && !is_met(before) {
         seen.insert(format!("{did} and met the reserve"));
     }
-    if after
-        .public
-        .last()
-        .is_some_and(|bid| bids == 1 && !bid.by_hand)
-    {
+    if after.public.last().is_some_and(|bid| bids == 1 && !bid.by_hand) {
         seen.insert("met the reserve by the engine's bid".to_owned());
     }
     if after.end_s > before.end_s {
@@ -461,10 +407,7 @@ fn random_histories_reach_every_outcome() {
         "outbid a maximum above the price and met the reserve",
         "moved the end to its cap",
     ] {
-        assert!(
-            seen.contains(wanted),
-            "no history has {wanted:?}: {seen:#?}"
-        );
+        assert!(seen.contains(wanted), "no history has {wanted:?}: {seen:#?}");
     }
     // A leader's maximum that covers the reserve has met it long before it is defended.
     for unwanted in ["lost and met the reserve", "tied and met the reserve"] {

@@ -105,14 +105,8 @@ pub struct AuctionPayload {
 
 fn payload(ctx: &Context<'_>, done: Result<AuctionView, Error>) -> Result<AuctionPayload> {
     Ok(match answer(ctx, done)? {
-        Ok(view) => AuctionPayload {
-            auction: Some(view.into()),
-            user_errors: Vec::new(),
-        },
-        Err(user_errors) => AuctionPayload {
-            auction: None,
-            user_errors,
-        },
+        Ok(view) => AuctionPayload { auction: Some(view.into()), user_errors: Vec::new() },
+        Err(user_errors) => AuctionPayload { auction: None, user_errors },
     })
 }
 
@@ -125,10 +119,7 @@ fn category<T: std::str::FromStr>(id: Option<ID>) -> Result<Option<T>, Refusal> 
 fn parse(input: CreateAuctionInput, currency: &Currency) -> Result<CreateAuction, Refusal> {
     let amount = |value: &Decimal, field| value.amount(currency, field);
     let optional = |value: &Option<Decimal>, field| {
-        value
-            .as_ref()
-            .map(|value| value.amount(currency, field))
-            .transpose()
+        value.as_ref().map(|value| value.amount(currency, field)).transpose()
     };
     let region = input.region.map(|id| id.parse()).transpose().map_err(|_| {
         Refusal::new(Code::RegionNotFound, "There is no such region.").at(&["region"])
@@ -184,15 +175,8 @@ impl Auctions {
             }
             (_, Err(refusal)) => Err(refusal.into()),
             (Ok(id), Ok(category)) => {
-                let UpdateAuctionInput {
-                    title, description, ..
-                } = input;
-                let wanted = UpdateAuction {
-                    id,
-                    title,
-                    description,
-                    category,
-                };
+                let UpdateAuctionInput { title, description, .. } = input;
+                let wanted = UpdateAuction { id, title, description, category };
                 ctx.engine()?.update_auction(seller, wanted).await
             }
         };
@@ -208,11 +192,7 @@ impl Auctions {
     ) -> Result<AuctionPayload> {
         let seller = ctx.signed_in()?;
         let done = match auction_id(&input.id) {
-            Ok(id) => {
-                ctx.engine()?
-                    .cancel_auction(seller, id, &input.reason)
-                    .await
-            }
+            Ok(id) => ctx.engine()?.cancel_auction(seller, id, &input.reason).await,
             Err(refusal) => Err(refusal.into()),
         };
         payload(ctx, done)

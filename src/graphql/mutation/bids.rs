@@ -59,9 +59,7 @@ impl From<BidOutcome> for PlaceBidPayload {
     fn from(outcome: BidOutcome) -> Self {
         Self {
             bid: outcome.bid.map(Bid::from),
-            auction: outcome
-                .auction
-                .map(|(id, state)| Auction::with_state(id, state)),
+            auction: outcome.auction.map(|(id, state)| Auction::with_state(id, state)),
             user_errors: outcome.refusal.into_iter().map(UserError::from).collect(),
         }
     }
@@ -77,33 +75,19 @@ async fn place_bid(
     let Ok(auction) = input.auction_id.parse::<AuctionId>() else {
         let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
         let refusal = Some(refusal.at(&["auctionId"]));
-        return Ok(BidOutcome {
-            bid: None,
-            auction: None,
-            refusal,
-        });
+        return Ok(BidOutcome { bid: None, auction: None, refusal });
     };
     let amount = match input.amount.amount(currency, &["amount"]) {
         Ok(amount) => amount,
         Err(refusal) => return engine.refused_unjudged(auction, refusal).await,
     };
-    let maximum = input
-        .maximum
-        .map(|maximum| maximum.amount(currency, &["maximum"]));
+    let maximum = input.maximum.map(|maximum| maximum.amount(currency, &["maximum"]));
     let maximum = match maximum.transpose() {
         Ok(maximum) => maximum,
         Err(refusal) => return engine.refused_unjudged(auction, refusal).await,
     };
     let idempotency_key = input.idempotency_key;
-    engine
-        .place_bid(PlaceBid {
-            bidder,
-            auction,
-            amount,
-            maximum,
-            idempotency_key,
-        })
-        .await
+    engine.place_bid(PlaceBid { bidder, auction, amount, maximum, idempotency_key }).await
 }
 
 #[Object]
@@ -117,9 +101,7 @@ impl Bids {
     ) -> Result<PlaceBidPayload> {
         let bidder = ctx.signed_in()?.user.id;
         ctx.rates()?.bid(bidder)?;
-        let outcome = place_bid(ctx, bidder, input)
-            .await
-            .map_err(|error| ctx.fault(error))?;
+        let outcome = place_bid(ctx, bidder, input).await.map_err(|error| ctx.fault(error))?;
         Ok(outcome.into())
     }
 
@@ -134,28 +116,16 @@ impl Bids {
         let Ok(auction) = input.id.parse::<AuctionId>() else {
             let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
             let user_errors = vec![refusal.at(&["id"]).into()];
-            return Ok(BuyNowPayload {
-                auction: None,
-                order: None,
-                user_errors,
-            });
+            return Ok(BuyNowPayload { auction: None, order: None, user_errors });
         };
         let engine = ctx.engine()?;
-        let outcome = engine
-            .buy_now(buyer, auction)
-            .await
-            .map_err(|error| ctx.fault(error))?;
+        let outcome = engine.buy_now(buyer, auction).await.map_err(|error| ctx.fault(error))?;
         let order = match outcome.refusal {
             Some(_) => None,
-            None => engine
-                .order_of_auction(auction)
-                .await
-                .map_err(|error| ctx.fault(error))?,
+            None => engine.order_of_auction(auction).await.map_err(|error| ctx.fault(error))?,
         };
         Ok(BuyNowPayload {
-            auction: outcome
-                .auction
-                .map(|(id, state)| Auction::with_state(id, state)),
+            auction: outcome.auction.map(|(id, state)| Auction::with_state(id, state)),
             order: order.map(Order),
             user_errors: outcome.refusal.into_iter().map(UserError::from).collect(),
         })

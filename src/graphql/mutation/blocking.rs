@@ -47,14 +47,10 @@ async fn set_blocked(
         }
     };
     Ok(match answer(ctx, done)? {
-        Ok(user) => BlockBidderPayload {
-            user: Some(User(Arc::new(user))),
-            user_errors: Vec::new(),
-        },
-        Err(user_errors) => BlockBidderPayload {
-            user: None,
-            user_errors,
-        },
+        Ok(user) => {
+            BlockBidderPayload { user: Some(User(Arc::new(user))), user_errors: Vec::new() }
+        }
+        Err(user_errors) => BlockBidderPayload { user: None, user_errors },
     })
 }
 

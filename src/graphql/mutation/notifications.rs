@@ -41,15 +41,10 @@ impl Notifications {
         if input.ids.len() > MOST {
             return Err(coded(Code::BadUserInput, format!("ids: at most {MOST}")));
         }
-        let ids = input
-            .ids
-            .iter()
-            .map(|id| scalar::id::<NotificationId>(id, "ids"));
+        let ids = input.ids.iter().map(|id| scalar::id::<NotificationId>(id, "ids"));
         let ids = ids.collect::<Result<Vec<_>>>()?;
         let unread = ctx.engine()?.mark_read(viewer, &ids).await;
         let unread = unread.map_err(|error| ctx.fault(error))?;
-        Ok(MarkNotificationsReadPayload {
-            unread_count: i32::try_from(unread)?,
-        })
+        Ok(MarkNotificationsReadPayload { unread_count: i32::try_from(unread)? })
     }
 }

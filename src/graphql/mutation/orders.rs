@@ -68,14 +68,8 @@ async fn act(
         }
     };
     Ok(match answer(ctx, done)? {
-        Ok(order) => OrderPayload {
-            order: Some(Order(order)),
-            user_errors: Vec::new(),
-        },
-        Err(user_errors) => OrderPayload {
-            order: None,
-            user_errors,
-        },
+        Ok(order) => OrderPayload { order: Some(Order(order)), user_errors: Vec::new() },
+        Err(user_errors) => OrderPayload { order: None, user_errors },
     })
 }
 

@@ -79,11 +79,7 @@ fn payload(
             user: Some(User(Arc::new(session.user))),
             user_errors: Vec::new(),
         },
-        Err(user_errors) => SessionPayload {
-            session: None,
-            user: None,
-            user_errors,
-        },
+        Err(user_errors) => SessionPayload { session: None, user: None, user_errors },
     })
 }
 
@@ -96,25 +92,13 @@ impl Sessions {
         ctx: &Context<'_>,
         #[graphql(desc = "Who.")] input: SignUpInput,
     ) -> Result<SessionPayload> {
-        ctx.rates()?
-            .sign_in(ctx.data_opt::<ClientAddress>().map(|address| address.0))?;
+        ctx.rates()?.sign_in(ctx.data_opt::<ClientAddress>().map(|address| address.0))?;
         let Ok(home_region) = input.home_region.map(|id| id.parse()).transpose() else {
             let refusal = Refusal::new(Code::RegionNotFound, "There is no such region.");
             return payload(ctx, Err(refusal.at(&["homeRegion"]).into()));
         };
-        let credentials = Credentials {
-            username: input.username,
-            password: input.password,
-        };
-        payload(
-            ctx,
-            ctx.engine()?
-                .sign_up(SignUp {
-                    credentials,
-                    home_region,
-                })
-                .await,
-        )
+        let credentials = Credentials { username: input.username, password: input.password };
+        payload(ctx, ctx.engine()?.sign_up(SignUp { credentials, home_region }).await)
     }
 
     /// Signs in.
@@ -123,12 +107,8 @@ impl Sessions {
         ctx: &Context<'_>,
         #[graphql(desc = "Who.")] input: SignInInput,
     ) -> Result<SessionPayload> {
-        ctx.rates()?
-            .sign_in(ctx.data_opt::<ClientAddress>().map(|address| address.0))?;
-        let credentials = Credentials {
-            username: input.username,
-            password: input.password,
-        };
+        ctx.rates()?.sign_in(ctx.data_opt::<ClientAddress>().map(|address| address.0))?;
+        let credentials = Credentials { username: input.username, password: input.password };
         payload(ctx, ctx.engine()?.sign_in(credentials).await)
     }
 
@@ -137,10 +117,7 @@ impl Sessions {
         let Some(session) = ctx.session() else {
             return Ok(SignOutPayload { signed_out: false });
         };
-        ctx.engine()?
-            .sign_out(session.id)
-            .await
-            .map_err(|error| ctx.fault(error))?;
+        ctx.engine()?.sign_out(session.id).await.map_err(|error| ctx.fault(error))?;
         Ok(SignOutPayload { signed_out: true })
     }
 }

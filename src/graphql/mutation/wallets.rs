@@ -47,14 +47,10 @@ async fn move_money(
 ) -> Result<WalletPayload> {
     let done = try_move(ctx, kind, input).await;
     Ok(match answer(ctx, done)? {
-        Ok((owner, balances)) => WalletPayload {
-            wallet: Some(Wallet { owner, balances }),
-            user_errors: Vec::new(),
-        },
-        Err(user_errors) => WalletPayload {
-            wallet: None,
-            user_errors,
-        },
+        Ok((owner, balances)) => {
+            WalletPayload { wallet: Some(Wallet { owner, balances }), user_errors: Vec::new() }
+        }
+        Err(user_errors) => WalletPayload { wallet: None, user_errors },
     })
 }
 
@@ -72,17 +68,7 @@ async fn try_move(
             .into());
     };
     let idempotency_key = input.idempotency_key;
-    engine
-        .move_money(
-            asker,
-            WalletMove {
-                kind,
-                amount,
-                idempotency_key,
-                user,
-            },
-        )
-        .await
+    engine.move_money(asker, WalletMove { kind, amount, idempotency_key, user }).await
 }
 
 #[Object]

@@ -42,22 +42,14 @@ pub struct Auction {
 impl From<AuctionView> for Auction {
     fn from(view: AuctionView) -> Self {
         let AuctionView { listing, state } = view;
-        Self {
-            id: listing.id,
-            state,
-            listing: Some(listing),
-        }
+        Self { id: listing.id, state, listing: Some(listing) }
     }
 }
 
 impl Auction {
     /// With the state that an answer carries; the rest is loaded when asked for.
     pub fn with_state(id: AuctionId, state: AuctionState) -> Self {
-        Self {
-            id,
-            state,
-            listing: None,
-        }
+        Self { id, state, listing: None }
     }
 
     /// The auction of an id that some row refers to.
@@ -220,13 +212,7 @@ impl Auction {
         #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Connection<String, Bid>> {
-        let page = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .page::<i64>()?;
+        let page = PageArgs { first, after, last, before }.page::<i64>()?;
         let bids = ctx.engine()?.bids_of_auction(self.id, &page).await;
         let bids = bids.map_err(|error| ctx.fault(error))?;
         Ok(page::connection(&page, bids, |bid| bid.sequence, Bid::from))
@@ -243,11 +229,7 @@ impl Auction {
         let decimal = |money: Option<Money>| money.map(|money| decimal(ctx, money)).transpose();
         Ok(Some(ViewerPosition {
             is_seller: self.listing(ctx).await?.seller.id == viewer,
-            is_leading: self
-                .state
-                .leader
-                .as_ref()
-                .is_some_and(|leader| leader.id == viewer),
+            is_leading: self.state.leader.as_ref().is_some_and(|leader| leader.id == viewer),
             highest_bid: decimal(standing.highest)?,
             maximum: decimal(standing.maximum)?,
         }))

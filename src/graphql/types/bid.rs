@@ -25,10 +25,7 @@ pub struct Bid {
 
 impl From<Arc<Public>> for Bid {
     fn from(public: Arc<Public>) -> Self {
-        Self {
-            public,
-            auction: None,
-        }
+        Self { public, auction: None }
     }
 }
 
@@ -54,10 +51,7 @@ impl Bid {
 
     /// The price that it set, in the marketplace's currency.
     async fn amount(&self, ctx: &Context<'_>) -> Result<Decimal> {
-        Ok(Decimal::of(
-            self.public.amount,
-            &ctx.engine()?.rules().currency,
-        ))
+        Ok(Decimal::of(self.public.amount, &ctx.engine()?.rules().currency))
     }
 
     /// Its event's number in its auction.

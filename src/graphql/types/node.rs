@@ -13,11 +13,7 @@ use crate::graphql::context::ContextExt;
 
 /// Anything with a global id.
 #[derive(Debug, Interface)]
-#[graphql(field(
-    name = "id",
-    ty = "ID",
-    desc = "Its id: global, opaque, typed by its prefix."
-))]
+#[graphql(field(name = "id", ty = "ID", desc = "Its id: global, opaque, typed by its prefix."))]
 pub enum Node {
     /// An auction.
     Auction(Auction),
@@ -54,19 +50,13 @@ impl Node {
             return Ok(user.map(|user| Self::User(User(user))));
         }
         if let Ok(id) = id.parse::<TransferId>() {
-            let transfer = engine
-                .transfer(id)
-                .await
-                .map_err(|error| ctx.fault(error))?;
+            let transfer = engine.transfer(id).await.map_err(|error| ctx.fault(error))?;
             let viewer = ctx.session().map(|session| session.user.id);
             let own = transfer.filter(|transfer| Some(transfer.user_id) == viewer);
             return Ok(own.map(|transfer| Self::Transfer(Transfer(transfer))));
         }
         if let (Ok(id), Some(viewer)) = (id.parse::<OrderId>(), ctx.session()) {
-            let order = engine
-                .order_for(viewer, id)
-                .await
-                .map_err(|error| ctx.fault(error))?;
+            let order = engine.order_for(viewer, id).await.map_err(|error| ctx.fault(error))?;
             return Ok(order.map(|order| Self::Order(Order(order))));
         }
         if let (Ok(id), Some(viewer)) = (id.parse::<NotificationId>(), ctx.session()) {

@@ -73,10 +73,7 @@ impl TryFrom<&Update> for AuctionUpdate {
                 UpdateKind::Event(EventKind::Cancelled) => AuctionUpdateKind::Cancelled,
             },
             at: update.at,
-            bid: bid.map(|bid| Bid {
-                public: Arc::clone(bid),
-                auction: Some(auction.clone()),
-            }),
+            bid: bid.map(|bid| Bid { public: Arc::clone(bid), auction: Some(auction.clone()) }),
             auction,
         })
     }
@@ -94,11 +91,7 @@ impl ViewerUpdate {
             return Ok(None);
         }
         let owner = self.0.user;
-        let balances = ctx
-            .engine()?
-            .balances(owner)
-            .await
-            .map_err(|error| ctx.fault(error))?;
+        let balances = ctx.engine()?.balances(owner).await.map_err(|error| ctx.fault(error))?;
         Ok(Some(Wallet { owner, balances }))
     }
 

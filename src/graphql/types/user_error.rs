@@ -17,11 +17,7 @@ pub struct UserError {
 
 impl From<Refusal> for UserError {
     fn from(refusal: Refusal) -> Self {
-        let field = refusal
-            .field
-            .iter()
-            .map(|part| (*part).to_owned())
-            .collect();
+        let field = refusal.field.iter().map(|part| (*part).to_owned()).collect();
         Self {
             code: refusal.code.into(),
             message: refusal.message.into_owned(),

@@ -34,11 +34,7 @@ impl Viewer {
     /// Their money in the house.
     async fn wallet(&self, ctx: &Context<'_>) -> Result<Wallet> {
         let owner = self.0.user.id;
-        let balances = ctx
-            .engine()?
-            .balances(owner)
-            .await
-            .map_err(|e| ctx.fault(e))?;
+        let balances = ctx.engine()?.balances(owner).await.map_err(|e| ctx.fault(e))?;
         Ok(Wallet { owner, balances })
     }
 
@@ -50,12 +46,7 @@ impl Viewer {
         #[graphql(desc = "How many, 1 to 100; 20 by default.")] first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Bid>> {
-        let page = PageArgs {
-            first,
-            after,
-            ..Default::default()
-        }
-        .page::<BidId>()?;
+        let page = PageArgs { first, after, ..Default::default() }.page::<BidId>()?;
         let bids = ctx.engine()?.bids_of_user(self.0.user.id, &page).await;
         let bids = bids.map_err(|error| ctx.fault(error))?;
         Ok(page::connection(&page, bids, |bid| bid.id, Bid::from))
@@ -69,15 +60,8 @@ impl Viewer {
         #[graphql(desc = "How many, 1 to 100; 20 by default.")] first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Auction>> {
-        let filter = Filter {
-            seller: Some(self.0.user.id),
-            ..Default::default()
-        };
-        let page = PageArgs {
-            first,
-            after,
-            ..Default::default()
-        };
+        let filter = Filter { seller: Some(self.0.user.id), ..Default::default() };
+        let page = PageArgs { first, after, ..Default::default() };
         auction_connection(ctx, &filter, Sort::Newest, page).await
     }
 
@@ -89,12 +73,7 @@ impl Viewer {
         #[graphql(desc = "How many, 1 to 100; 20 by default.")] first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Order>> {
-        let page = PageArgs {
-            first,
-            after,
-            ..Default::default()
-        }
-        .page::<OrderId>()?;
+        let page = PageArgs { first, after, ..Default::default() }.page::<OrderId>()?;
         let orders = ctx.engine()?.orders_of(self.0.user.id, &page).await;
         let orders = orders.map_err(|error| ctx.fault(error))?;
         Ok(page::connection(&page, orders, |order| order.id, Order))
@@ -109,16 +88,8 @@ impl Viewer {
         #[graphql(desc = "How many, 1 to 100; 20 by default.")] first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Notification>> {
-        let page = PageArgs {
-            first,
-            after,
-            ..Default::default()
-        }
-        .page::<NotificationId>()?;
-        let found = ctx
-            .engine()?
-            .notifications_of(self.0.user.id, unread_only, &page)
-            .await;
+        let page = PageArgs { first, after, ..Default::default() }.page::<NotificationId>()?;
+        let found = ctx.engine()?.notifications_of(self.0.user.id, unread_only, &page).await;
         let found = found.map_err(|error| ctx.fault(error))?;
         Ok(page::connection(&page, found, |row| row.id, Notification))
     }

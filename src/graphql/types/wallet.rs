@@ -31,18 +31,12 @@ pub struct Wallet {
 impl Wallet {
     /// Free to bid with or to withdraw.
     async fn available(&self, ctx: &Context<'_>) -> Result<Decimal> {
-        Ok(Decimal::of(
-            self.balances.available,
-            &ctx.engine()?.rules().currency,
-        ))
+        Ok(Decimal::of(self.balances.available, &ctx.engine()?.rules().currency))
     }
 
     /// Held for the open auctions that its owner leads: the whole of each maximum.
     async fn locked(&self, ctx: &Context<'_>) -> Result<Decimal> {
-        Ok(Decimal::of(
-            self.balances.locked,
-            &ctx.engine()?.rules().currency,
-        ))
+        Ok(Decimal::of(self.balances.locked, &ctx.engine()?.rules().currency))
     }
 
     /// Every movement of its money, newest first.
@@ -53,12 +47,7 @@ impl Wallet {
         #[graphql(desc = "How many, 1 to 100; 20 by default.")] first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Transfer>> {
-        let page = PageArgs {
-            first,
-            after,
-            ..Default::default()
-        }
-        .page::<TransferId>()?;
+        let page = PageArgs { first, after, ..Default::default() }.page::<TransferId>()?;
         let rows = ctx.engine()?.transfers(self.owner, &page).await;
         let rows = rows.map_err(|error| ctx.fault(error))?;
         Ok(page::connection(&page, rows, |row| row.id, Transfer))

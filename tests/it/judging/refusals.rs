@@ -19,18 +19,12 @@ fn an_amount_and_a_maximum_are_whole_multiples_of_the_bid_unit() {
         (1_100, 1_999, MAXIMUM),
     ] {
         for scene in [fresh().unit(100), led(1_000, 1_000).unit(100)] {
-            assert_eq!(
-                scene.refused(BEN, amount, maximum),
-                (Code::BidOffUnit, field)
-            );
+            assert_eq!(scene.refused(BEN, amount, maximum), (Code::BidOffUnit, field));
         }
     }
     // The leader's raise too, even if it leaves the price alone.
     let scene = led(1_000, 1_000).unit(100);
-    assert_eq!(
-        scene.refused(ANN, 1_000, 1_050),
-        (Code::BidOffUnit, MAXIMUM)
-    );
+    assert_eq!(scene.refused(ANN, 1_000, 1_050), (Code::BidOffUnit, MAXIMUM));
     assert_eq!(scene.refused(ANN, 1_150, 1_200), (Code::BidOffUnit, AMOUNT));
 }
 
@@ -66,11 +60,7 @@ fn the_available_balance_covers_what_is_held_to_the_last_unit() {
     ] {
         let poor = scene.available(needed - 1);
         let refused = poor.refused(who, amount, maximum);
-        assert_eq!(
-            refused,
-            (Code::InsufficientFunds, MAXIMUM),
-            "{amount}/{maximum}"
-        );
+        assert_eq!(refused, (Code::InsufficientFunds, MAXIMUM), "{amount}/{maximum}");
         poor.available(needed).accepted(who, amount, maximum);
     }
     // What is held already is not asked for again.
@@ -126,10 +116,7 @@ fn a_regional_auction_is_for_those_who_live_inside_its_region() {
             if may_bid {
                 scene.accepted(who, 1_500, 1_500);
             } else {
-                assert_eq!(
-                    scene.refused(who, 1_500, 1_500),
-                    (Code::OutOfRegion, NOWHERE)
-                );
+                assert_eq!(scene.refused(who, 1_500, 1_500), (Code::OutOfRegion, NOWHERE));
             }
         }
     }
@@ -138,17 +125,11 @@ fn a_regional_auction_is_for_those_who_live_inside_its_region() {
 #[test]
 fn neither_the_seller_nor_a_blocked_bidder_may_bid() {
     for mut scene in [fresh(), led(1_000, 3_000)] {
-        assert_eq!(
-            scene.refused(SELLER, 9_000, 9_000),
-            (Code::SellerCannotBid, NOWHERE)
-        );
+        assert_eq!(scene.refused(SELLER, 9_000, 9_000), (Code::SellerCannotBid, NOWHERE));
         scene.is_blocked = true;
         // A leader whom the seller blocked keeps the lead, and raises nothing.
         for who in [ANN, BEN] {
-            assert_eq!(
-                scene.refused(who, 9_000, 9_000),
-                (Code::BidderBlocked, NOWHERE)
-            );
+            assert_eq!(scene.refused(who, 9_000, 9_000), (Code::BidderBlocked, NOWHERE));
         }
     }
 }
@@ -166,32 +147,18 @@ type Wrong = fn(&mut Attempt);
 
 /// Each way to be refused, in the order of the rules.
 const WRONGS: &[(Code, Wrong)] = &[
-    (Code::AuctionNotOpen, |a| {
-        a.scene.auction.status = AuctionStatus::Scheduled
-    }),
-    (Code::AuctionNotOpen, |a| {
-        a.scene.auction.starts_at = at(a.scene.now_us + 1)
-    }),
-    (Code::AuctionEnded, |a| {
-        a.scene.auction.ends_at = at(a.scene.now_us)
-    }),
-    (Code::AuctionEnded, |a| {
-        a.scene.auction.status = AuctionStatus::Sold
-    }),
-    (Code::AuctionEnded, |a| {
-        a.scene.auction.status = AuctionStatus::Unsold
-    }),
-    (Code::AuctionEnded, |a| {
-        a.scene.auction.status = AuctionStatus::Cancelled
-    }),
+    (Code::AuctionNotOpen, |a| a.scene.auction.status = AuctionStatus::Scheduled),
+    (Code::AuctionNotOpen, |a| a.scene.auction.starts_at = at(a.scene.now_us + 1)),
+    (Code::AuctionEnded, |a| a.scene.auction.ends_at = at(a.scene.now_us)),
+    (Code::AuctionEnded, |a| a.scene.auction.status = AuctionStatus::Sold),
+    (Code::AuctionEnded, |a| a.scene.auction.status = AuctionStatus::Unsold),
+    (Code::AuctionEnded, |a| a.scene.auction.status = AuctionStatus::Cancelled),
     (Code::SellerCannotBid, |a| a.scene.auction.seller = a.who),
     (Code::BidderBlocked, |a| a.scene.is_blocked = true),
     (Code::OutOfRegion, |a| a.scene.home = None),
     (Code::OutOfRegion, |a| a.scene.home = Some("26110")),
     (Code::BidTooLow, |a| a.amount -= 100),
-    (Code::BidTooLow, |a| {
-        (a.who, a.amount, a.maximum) = (ANN, 1_000, 3_000)
-    }),
+    (Code::BidTooLow, |a| (a.who, a.amount, a.maximum) = (ANN, 1_000, 3_000)),
     (Code::BidOffUnit, |a| a.amount += 1),
     (Code::BidOffUnit, |a| a.maximum += 1),
     (Code::InsufficientFunds, |a| a.scene.available = 0),
@@ -202,24 +169,12 @@ fn attempt(wrongs: &[Wrong]) -> (Code, &'static [&'static str]) {
     let mut scene = led(1_000, 3_000).unit(100);
     scene.auction.bidders_region = Some(region("11"));
     scene.home = Some("11110");
-    let mut attempt = Attempt {
-        scene,
-        who: BEN,
-        amount: 1_100,
-        maximum: 5_000,
-    };
-    attempt
-        .scene
-        .accepted(attempt.who, attempt.amount, attempt.maximum);
+    let mut attempt = Attempt { scene, who: BEN, amount: 1_100, maximum: 5_000 };
+    attempt.scene.accepted(attempt.who, attempt.amount, attempt.maximum);
     for wrong in wrongs {
         wrong(&mut attempt);
     }
-    let Attempt {
-        scene,
-        who,
-        amount,
-        maximum,
-    } = attempt;
+    let Attempt { scene, who, amount, maximum } = attempt;
     scene.refused(who, amount, maximum)
 }
 
@@ -236,17 +191,9 @@ fn of_two_refusals_the_earlier_rule_answers() {
 
 #[test]
 fn of_all_refusals_the_earliest_rule_answers() {
-    let wrongs = WRONGS
-        .iter()
-        .map(|&(_, wrong)| wrong)
-        .rev()
-        .collect::<Vec<_>>();
+    let wrongs = WRONGS.iter().map(|&(_, wrong)| wrong).rev().collect::<Vec<_>>();
     for (rank, &(code, _)) in WRONGS.iter().enumerate() {
-        assert_eq!(
-            attempt(&wrongs[..WRONGS.len() - rank]).0,
-            code,
-            "rank {rank} and all later"
-        );
+        assert_eq!(attempt(&wrongs[..WRONGS.len() - rank]).0, code, "rank {rank} and all later");
     }
 }
 
@@ -261,8 +208,5 @@ fn a_leaders_raise_is_too_low_before_it_is_off_the_unit() {
     let scene = led(1_000, 3_000).unit(100);
     assert_eq!(scene.refused(ANN, 1_001, 9_001), (Code::BidTooLow, AMOUNT));
     assert_eq!(scene.refused(ANN, 1_000, 2_999), (Code::BidTooLow, MAXIMUM));
-    assert_eq!(
-        scene.available(0).refused(ANN, 1_000, 3_001),
-        (Code::BidOffUnit, MAXIMUM)
-    );
+    assert_eq!(scene.available(0).refused(ANN, 1_000, 3_001), (Code::BidOffUnit, MAXIMUM));
 }

@@ -100,10 +100,7 @@ fn a_silent_raise_moves_the_end_only_when_it_meets_the_reserve() {
 #[test]
 fn the_public_knows_that_a_reserve_is_met_and_never_before_a_bid() {
     assert_eq!(fresh().auction.reserve_status(), ReserveStatus::None);
-    assert_eq!(
-        led(1_000, 3_000).auction.reserve_status(),
-        ReserveStatus::None
-    );
+    assert_eq!(led(1_000, 3_000).auction.reserve_status(), ReserveStatus::None);
     // A reserve at the starting price is met by the first bid, not by the starting price.
     assert_eq!(fresh().reserve(1_000).auction.reserve_status(), NotMet);
     let after = fresh().reserve(1_000).accepted(BEN, 1_000, 1_000).auction;

@@ -121,10 +121,7 @@ impl Model {
             (who == OUTSIDER, Code::OutOfRegion),
             (too_low, Code::BidTooLow),
             (off_unit, Code::BidOffUnit),
-            (
-                maximum - self.locked(who) > self.available(who),
-                Code::InsufficientFunds,
-            ),
+            (maximum - self.locked(who) > self.available(who), Code::InsufficientFunds),
         ];
         let broken = rules.iter().find(|rule| rule.0);
         broken.map(|rule| rule.1)
@@ -139,11 +136,7 @@ impl Model {
             Some(reserve) if highest >= reserve && reserve > price => reserve,
             _ => price,
         };
-        let bid = |who, amount, by_hand| Public {
-            who,
-            amount,
-            by_hand,
-        };
+        let bid = |who, amount, by_hand| Public { who, amount, by_hand };
         let new = match former {
             None => vec![bid(who, with_reserve(amount), true)],
             // A leader's own.
@@ -156,11 +149,7 @@ impl Model {
             Some((former, lost)) if leader == who => {
                 let new = amount.max(maximum.min(lost + self.increment(lost)));
                 let new = bid(who, with_reserve(new), true);
-                if lost > price {
-                    vec![bid(former, lost, false), new]
-                } else {
-                    vec![new]
-                }
+                if lost > price { vec![bid(former, lost, false), new] } else { vec![new] }
             }
             // The lead was defended.
             Some(_) => {

@@ -50,16 +50,10 @@ pub async fn empty(on_postgres: bool) -> TestDatabase {
         let server = postgres::server();
         run(server, &format!("CREATE DATABASE {name}")).await;
         let url = format!("{server}/{name}");
-        return TestDatabase {
-            url,
-            kept: Kept::Database(name),
-        };
+        return TestDatabase { url, kept: Kept::Database(name) };
     }
     let file = std::env::temp_dir().join(format!("{name}.db"));
-    TestDatabase {
-        url: sqlite_url(&file),
-        kept: Kept::File(file),
-    }
+    TestDatabase { url: sqlite_url(&file), kept: Kept::File(file) }
 }
 
 fn sqlite_url(file: &std::path::Path) -> String {
@@ -73,10 +67,7 @@ pub async fn sqlite() -> TestDatabase {
             let file = std::env::temp_dir().join(format!("{}_template.db", number()));
             let db = Db::open(&sqlite_url(&file), &POOLS).await.unwrap();
             migration::up(&db.write).await.unwrap();
-            db.write
-                .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
-                .await
-                .unwrap();
+            db.write.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
             db.close().await;
             file
         })
@@ -105,21 +96,12 @@ pub async fn postgres() -> TestDatabase {
         .await;
     let name = number();
     let _turn = TURN.lock().await;
-    run(
-        server,
-        &format!("CREATE DATABASE {name} TEMPLATE {template}"),
-    )
-    .await;
-    TestDatabase {
-        url: format!("{server}/{name}"),
-        kept: Kept::Database(name),
-    }
+    run(server, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    TestDatabase { url: format!("{server}/{name}"), kept: Kept::Database(name) }
 }
 
 async fn run(server: &str, sql: &str) {
-    let db = Database::connect(format!("{server}/postgres"))
-        .await
-        .unwrap();
+    let db = Database::connect(format!("{server}/postgres")).await.unwrap();
     db.execute_unprepared(sql).await.unwrap();
     db.close().await.unwrap();
 }
@@ -138,11 +120,7 @@ impl TestDatabase {
         let db = self.open().await;
         let findings = audit::run(&db).await.unwrap();
         db.close().await;
-        let broken: Vec<_> = findings
-            .iter()
-            .filter(|f| f.broken > 0)
-            .map(audit::line)
-            .collect();
+        let broken: Vec<_> = findings.iter().filter(|f| f.broken > 0).map(audit::line).collect();
         assert!(broken.is_empty(), "the audit:\n{}", broken.join("\n"));
     }
 
@@ -156,11 +134,7 @@ impl TestDatabase {
                 }
             }
             Kept::Database(name) => {
-                run(
-                    postgres::server(),
-                    &format!("DROP DATABASE {name} WITH (FORCE)"),
-                )
-                .await;
+                run(postgres::server(), &format!("DROP DATABASE {name} WITH (FORCE)")).await;
             }
         }
     }
@@ -169,8 +143,5 @@ impl TestDatabase {
 /// The first column of the first row, as a whole number.
 pub async fn number_of(db: &DatabaseConnection, sql: &str) -> Result<i64, DbErr> {
     let statement = Statement::from_string(db.get_database_backend(), sql);
-    db.query_one_raw(statement)
-        .await?
-        .unwrap()
-        .try_get_by_index(0)
+    db.query_one_raw(statement).await?.unwrap().try_get_by_index(0)
 }

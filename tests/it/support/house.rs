@@ -54,23 +54,13 @@ pub fn region(code: &str) -> RegionId {
 pub fn rules() -> Rules {
     let seconds = TimeDelta::seconds;
     Rules {
-        currency: Currency {
-            code: "KRW".to_owned(),
-            digits: 0,
-        },
+        currency: Currency { code: "KRW".to_owned(), digits: 0 },
         increments: "10000:500,50000:1000,100000:2000,500000:5000,1000000:10000,50000"
             .parse()
             .unwrap(),
         fee_basis_points: 0,
-        soft_close: SoftClose {
-            window: seconds(60),
-            extension: seconds(60),
-            cap: seconds(3_600),
-        },
-        orders: OrderTimes {
-            handover: TimeDelta::hours(72),
-            receipt: TimeDelta::days(7),
-        },
+        soft_close: SoftClose { window: seconds(60), extension: seconds(60), cap: seconds(3_600) },
+        orders: OrderTimes { handover: TimeDelta::hours(72), receipt: TimeDelta::days(7) },
         cancel_cutoff: TimeDelta::hours(12),
         session_lifetime: TimeDelta::days(30),
         payments_are_simulated: true,
@@ -90,28 +80,13 @@ impl TestHouse {
 
     async fn with_clock(database: &TestDatabase, clock: Clock, held: Arc<Mutex<Time>>) -> Self {
         let db = database.open().await;
-        let lanes = LaneSettings {
-            lanes: db.writers(&POOLS),
-            batch: 64,
-            queue: 4_096,
-        };
+        let lanes = LaneSettings { lanes: db.writers(&POOLS), batch: 64, queue: 4_096 };
         let hub = Hub::new(db.clone(), rules().increments);
         let lists = Lists::start(db.clone(), rules().increments);
-        let rooms = Rooms {
-            hub: Arc::clone(&hub),
-            lists,
-            people: People::new(),
-        };
+        let rooms = Rooms { hub: Arc::clone(&hub), lists, people: People::new() };
         let bus = Arc::new(LocalBus::new(rooms.clone()));
-        let engine = Engine::start(db.clone(), rules(), clock, lanes, rooms, bus)
-            .await
-            .unwrap();
-        Self {
-            engine,
-            hub,
-            db,
-            clock: held,
-        }
+        let engine = Engine::start(db.clone(), rules(), clock, lanes, rooms, bus).await.unwrap();
+        Self { engine, hub, db, clock: held }
     }
 
     pub fn now(&self) -> Time {
@@ -134,11 +109,7 @@ impl TestHouse {
             home_region: home.map(region),
             joined_at: self.now(),
         };
-        let account = users::Account {
-            user,
-            password_hash: "none".to_owned(),
-            is_admin: false,
-        };
+        let account = users::Account { user, password_hash: "none".to_owned(), is_admin: false };
         let tx = self.db.write.begin().await.unwrap();
         assert!(users::insert(&tx, &account).await.unwrap());
         tx.commit().await.unwrap();
@@ -192,12 +163,7 @@ impl TestHouse {
     }
 
     pub async fn list(&self, seller: &Session, wanted: CreateAuction) -> AuctionId {
-        self.engine
-            .create_auction(seller, wanted)
-            .await
-            .unwrap()
-            .listing
-            .id
+        self.engine.create_auction(seller, wanted).await.unwrap().listing.id
     }
 
     pub async fn bid(&self, who: &Session, on: AuctionId, amount: i64) -> BidOutcome {
@@ -236,12 +202,5 @@ pub fn price(outcome: &BidOutcome) -> i64 {
 
 /// Who leads after a bid.
 pub fn leader(outcome: &BidOutcome) -> Option<UserId> {
-    outcome
-        .auction
-        .as_ref()
-        .unwrap()
-        .1
-        .leader
-        .as_ref()
-        .map(|leader| leader.id)
+    outcome.auction.as_ref().unwrap().1.leader.as_ref().map(|leader| leader.id)
 }

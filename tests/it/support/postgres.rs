@@ -22,14 +22,8 @@ fn bin() -> PathBuf {
     if let Some(named) = std::env::var_os("NEIGHBORBID_POSTGRES_BIN") {
         return named.into();
     }
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let found = versions
-        .map(|v| v.path().join("bin"))
-        .filter(|b| b.join("initdb").exists())
-        .max();
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let found = versions.map(|v| v.path().join("bin")).filter(|b| b.join("initdb").exists()).max();
     let on_path = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .find(|folder| folder.join("initdb").exists());
     found.or(on_path).unwrap_or_else(|| panic!("{MISSING}"))
@@ -37,63 +31,31 @@ fn bin() -> PathBuf {
 
 /// Postgres refuses to run as root: then it runs as the user that its package made.
 fn as_its_user(program: &Path, script: &str, folder: &Path) -> Command {
-    let root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|id| id.stdout == b"0\n");
+    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     let mut command = if root {
         let mut command = Command::new("setpriv");
-        command.args([
-            "--reuid=postgres",
-            "--regid=postgres",
-            "--clear-groups",
-            "sh",
-            "-c",
-        ]);
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "sh", "-c"]);
         command
     } else {
         let mut command = Command::new("sh");
         command.arg("-c");
         command
     };
-    command
-        .arg(script)
-        .arg("sh")
-        .arg(program)
-        .arg(folder)
-        .current_dir("/");
+    command.arg(script).arg("sh").arg(program).arg(folder).current_dir("/");
     command
 }
 
 fn start() -> String {
     let bin = bin();
-    let made = Command::new("mktemp")
-        .args(["-d", "/tmp/neighborbid-pg.XXXXXX"])
-        .output()
-        .unwrap();
+    let made = Command::new("mktemp").args(["-d", "/tmp/neighborbid-pg.XXXXXX"]).output().unwrap();
     let folder = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
-    assert!(
-        Command::new("chmod")
-            .arg("777")
-            .arg(&folder)
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("chmod").arg("777").arg(&folder).status().unwrap().success());
     let init = "\"$1/initdb\" -D \"$2/data\" -U postgres -A trust -E UTF8 --locale=C.UTF-8 -N";
     let output = as_its_user(&bin, init, &folder).output().unwrap();
-    assert!(
-        output.status.success(),
-        "initdb: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
 
     // It lives as long as this process holds the other end of its standard input.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let run = format!(
         "\"$1/postgres\" -D \"$2/data\" -k \"$2\" -h 127.0.0.1 -p {port} -c max_connections=400 \
          -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=128MB \
@@ -107,20 +69,11 @@ fn start() -> String {
         .spawn()
         .unwrap();
     let mut started = [0; 8];
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_exact(&mut started)
-        .unwrap();
+    child.stdout.take().unwrap().read_exact(&mut started).unwrap();
     std::mem::forget(child);
     let ready = || {
         let mut probe = Command::new(bin.join("pg_isready"));
-        probe
-            .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
-            .status()
-            .unwrap()
-            .success()
+        probe.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status().unwrap().success()
     };
     for _ in 0..600 {
         if ready() {
@@ -128,8 +81,5 @@ fn start() -> String {
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    panic!(
-        "Postgres did not start: {}",
-        std::fs::read_to_string(folder.join("log")).unwrap()
-    );
+    panic!("Postgres did not start: {}", std::fs::read_to_string(folder.join("log")).unwrap());
 }
