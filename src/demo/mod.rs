@@ -1,17 +1,149 @@
-//! x
-use crate::{app::*, config::*};
-use std::future::Future;
-/// x
+//! `neighborbid demo`: a house in a folder of its own, full of people, auctions and bidders that
+//! keep bidding, so that a newcomer has something to look at and somebody to bid against.
+//!
+//! It is a guest of the engine like any other: it signs up, deposits, lists and bids through the
+//! use cases that the API calls, and never runs SQL. In reading order: `folder` (what it may
+//! delete), `people`, `catalogue` and `goods` (what they sell), `stalls` (what is listed when),
+//! `bidders` (how much they bid: pure), `lots`, `market` (the loop), `supply` and `deals`,
+//! `ticker` and `banner` (the terminal).
+
+mod banner;
+mod bidders;
+mod catalogue;
+mod deals;
+mod folder;
+mod goods;
+mod lots;
+mod market;
+mod people;
+mod stalls;
+mod supply;
+#[cfg(test)]
+mod tests;
+mod text;
+mod ticker;
+
+use std::{
+    future::Future,
+    io::{ErrorKind, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use crate::{
+    app::{self, Config, House},
+    config::{ClientConfig, HouseConfig, Payments},
+    engine::{self, Clock},
+};
+use folder::Folder;
+use market::Market;
+use ticker::Ticker;
+
+/// What only the demo needs.
 #[derive(Debug, Clone, clap::Args)]
-pub struct DemoConfig {}
-/// x
+#[command(next_help_heading = "Demo")]
+pub struct DemoConfig {
+    /// The folder of its own; what the last demo left there is deleted at start
+    #[arg(long, env = "NEIGHBORBID_DEMO_FOLDER", default_value = "neighborbid-demo")]
+    pub folder: PathBuf,
+
+    /// Print nothing after the welcome
+    #[arg(long, env = "NEIGHBORBID_DEMO_QUIET")]
+    pub quiet: bool,
+}
+
+/// Why there is no demo.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The folder holds something that no demo made.
+    #[error("the folder {folder} holds {found}, which no demo made: name another with --folder")]
+    NotOurs {
+        /// The folder.
+        folder: String,
+        /// What is in it.
+        found: String,
+    },
+    /// A demo runs in the folder.
+    #[error("another demo runs in the folder {0}: stop it, or name another folder with --folder")]
+    Busy(String),
+    /// The folder cannot be used.
+    #[error("the folder {0}: {1}")]
+    Folder(String, std::io::Error),
+    /// The goods are priced in another currency than the house's.
+    #[error("the demo's prices are whole won: leave out --currency and --currency-digits")]
+    Currency,
+    /// Somebody listens there already.
+    #[error("{0} is taken: stop what listens there, or name another address with --listen")]
+    Taken(SocketAddr),
+    /// The house did not open or did not close well.
+    #[error(transparent)]
+    House(app::Failure),
+    /// The sample data did not fit.
+    #[error("filling the house: {0}")]
+    Fill(#[from] engine::Error),
+}
+
+impl From<app::Failure> for Failure {
+    fn from(failure: app::Failure) -> Self {
+        match failure {
+            app::Failure::Listen(wanted, error) if error.kind() == ErrorKind::AddrInUse => {
+                Self::Taken(wanted)
+            }
+            other => Self::House(other),
+        }
+    }
+}
+
+/// Opens the house, fills it, says where everything is, and keeps it lively until `until`.
+///
 /// # Errors
-/// x
+/// When the folder or the address cannot be used, or the house breaks.
 pub async fn run(
-    _: DemoConfig,
-    _: HouseConfig,
-    _: ClientConfig,
-    _: impl Future<Output = ()>,
+    demo: DemoConfig,
+    house: HouseConfig,
+    clients: ClientConfig,
+    until: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
+    if (house.currency.as_str(), house.currency_digits) != ("KRW", 0) {
+        return Err(Failure::Currency);
+    }
+    let folder = Folder::claim(&demo.folder)?;
+    let house = House::open(config(&folder, house, clients, Clock::Real)).await?;
+    let (welcome, market) = match fill(&house, &folder).await {
+        Ok(filled) => filled,
+        Err(error) => {
+            house.close().await?;
+            return Err(error.into());
+        }
+    };
+    say(&welcome);
+    let bidding = tokio::spawn(market.run(Ticker::new(demo.quiet)));
+    let stopped = async {
+        until.await;
+        bidding.abort();
+    };
+    house.run(stopped).await?;
+    say("\nClosed. The next start begins afresh.\n");
     Ok(())
+}
+
+fn config(folder: &Folder, house: HouseConfig, clients: ClientConfig, clock: Clock) -> Config {
+    let payments = Payments::Simulated;
+    Config { database: folder.database(), house: HouseConfig { payments, ..house }, clients, clock }
+}
+
+async fn fill(house: &House, folder: &Folder) -> Result<(String, Market), engine::Error> {
+    let engine = &house.engine;
+    let people = people::arrive(engine).await?;
+    let market = Market::open(Arc::clone(engine), people).await?;
+    let welcome = banner::welcome(engine, house.address, folder, &market).await?;
+    Ok((welcome, market))
+}
+
+/// Writes to standard output; says whether anybody reads it.
+fn say(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes());
+    written.and_then(|()| out.flush()).is_ok()
 }
