@@ -9,7 +9,10 @@ use super::{
     loaders::{Failure, Loader},
     rate::RateLimits,
 };
-use crate::engine::{Engine, Session};
+use crate::{
+    engine::{Engine, Session},
+    live::update::Update,
+};
 
 /// The number under which a request is found in the log.
 #[derive(Debug, Clone)]
@@ -18,6 +21,11 @@ pub struct RequestId(pub String);
 /// Whom rate limits for the signed-out count.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub IpAddr);
+
+/// The one update that a subscription is to answer, in place of a stream: how watchers who asked
+/// the same share an execution.
+#[derive(Debug, Clone)]
+pub struct Moment(pub Arc<Update>);
 
 /// Shorthands for what every resolver needs.
 pub(super) trait ContextExt {

@@ -10,6 +10,7 @@ mod origin;
 mod response;
 mod root_field;
 mod router;
+mod shared;
 mod sign_in;
 mod socket;
 mod sockets;

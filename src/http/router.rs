@@ -22,6 +22,7 @@ use super::{
     graphiql, health,
     origin::Origins,
     response::{Answer, answer, refusal},
+    shared::Shared,
     sign_in,
     socket::SocketSettings,
     sockets::Sockets,
@@ -67,6 +68,8 @@ pub struct App {
     pub tasks: TaskTracker,
     /// How many sockets each address holds.
     pub(super) sockets: Arc<Sockets>,
+    /// What watchers share.
+    pub(super) shared: Arc<Shared>,
 }
 
 impl App {
@@ -81,7 +84,7 @@ impl App {
     ) -> Self {
         let sockets = Sockets::new(http.sockets_per_address);
         let (http, tasks) = (Arc::new(http), TaskTracker::new());
-        Self { engine, schema, http, metrics, stop, tasks, sockets }
+        Self { engine, schema, http, metrics, stop, tasks, sockets, shared: Arc::default() }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures_util::{FutureExt, SinkExt};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,9 @@ use crate::{
     engine::{Engine, Session},
     graphql::{Code, RequestId},
 };
+
+/// How many frames one write carries at most.
+const TOGETHER: usize = 32;
 
 /// A socket's bounds.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +101,7 @@ impl Socket {
                     };
                     self.handle(incoming, &mut signed, operations).await?;
                 }
-                Some(frame) = operations.next() => self.send_text(frame).await?,
+                Some(frame) = operations.next() => self.send_ready(frame, operations).await?,
                 _ = pings.tick() => {
                     silent += 1;
                     if silent > 2 {
@@ -232,6 +236,31 @@ impl Socket {
         match Utf8Bytes::try_from(frame) {
             Ok(text) => self.send(Message::Text(text)).await,
             Err(_) => closing(Close::INTERNAL),
+        }
+    }
+
+    /// Sends a frame together with those that are ready too: one write for all.
+    async fn send_ready(
+        &mut self,
+        frame: Vec<u8>,
+        operations: &mut Operations,
+    ) -> ControlFlow<Left> {
+        let mut next = Some(frame);
+        for _ in 0..TOGETHER {
+            let Some(frame) = next.take() else { break };
+            let Ok(text) = Utf8Bytes::try_from(frame) else { return closing(Close::INTERNAL) };
+            let fed = self.socket.feed(Message::Text(text));
+            match timeout(self.settings.write_timeout, fed).await {
+                Ok(Ok(())) => next = operations.next().now_or_never().flatten(),
+                Ok(Err(_)) | Err(_) => return ControlFlow::Break(Left::Gone),
+            }
+        }
+        if let Some(frame) = next {
+            return self.send_text(frame).await;
+        }
+        match timeout(self.settings.write_timeout, self.socket.flush()).await {
+            Ok(Ok(())) => ControlFlow::Continue(()),
+            Ok(Err(_)) | Err(_) => ControlFlow::Break(Left::Gone),
         }
     }
 

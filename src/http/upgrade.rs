@@ -57,13 +57,18 @@ fn accept(
     let most = settings.message_bytes.saturating_mul(16);
     let upgrade = upgrade
         .read_buffer_size(4 * 1024)
-        .write_buffer_size(0)
+        .write_buffer_size(4 * 1024)
         .max_message_size(most)
         .max_frame_size(most);
     let tasks = app.tasks.clone();
     upgrade.on_upgrade(move |socket| {
-        let around =
-            Surroundings { schema: app.schema.clone(), limits: app.http.document, address };
+        let around = Surroundings {
+            schema: app.schema.clone(),
+            engine: app.engine.clone(),
+            shared: app.shared.clone(),
+            limits: app.http.document,
+            address,
+        };
         let stop = app.stop.clone();
         let socket = Socket { socket, engine: app.engine.clone(), around, settings, stop };
         tasks.track_future(async move {
