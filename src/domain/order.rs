@@ -180,8 +180,10 @@ mod tests {
         OrderStatus::Refunded,
     ];
 
+    type Row = (Action, &'static [Actor], &'static [OrderStatus], OrderStatus, Settlement);
+
     /// Every action, who may do it, and from which state to which it leads.
-    const LEGAL: [(Action, &[Actor], &[OrderStatus], OrderStatus, Settlement); 7] = {
+    const LEGAL: [Row; 7] = {
         use OrderStatus::{AwaitingHandover, Completed, Disputed, HandedOver, Refunded};
         [
             (Action::HandOver, &[Actor::Seller], &[AwaitingHandover], HandedOver, Settlement::None),

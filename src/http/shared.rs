@@ -58,8 +58,11 @@ pub struct Group {
     variables: Variables,
     /// Of a viewer's own group only.
     session: Option<Session>,
-    answers: Mutex<VecDeque<(Mark, Arc<OnceCell<Arc<Answer>>>)>>,
+    answers: Mutex<VecDeque<Made>>,
 }
+
+/// An answer that is made, or being made.
+type Made = (Mark, Arc<OnceCell<Arc<Answer>>>);
 
 /// Which update an answer is of.
 type Mark = (i64, UpdateKind);

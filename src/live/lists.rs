@@ -93,8 +93,13 @@ impl Lists {
     /// Begins to watch a list.
     #[must_use]
     pub fn watch(self: &Arc<Self>, filter: Filter) -> ListFeed {
-        let list = Arc::clone(self.lists().entry(filter.clone()).or_default());
-        let newest = list.newest.subscribe();
+        let (list, newest) = {
+            // Counted as a watcher before the lock is given back: the last one to leave looks.
+            let mut lists = self.lists();
+            let list = Arc::clone(lists.entry(filter.clone()).or_default());
+            let newest = list.newest.subscribe();
+            (list, newest)
+        };
         let place = list.kept().next_place;
         ListFeed { lists: Arc::clone(self), filter, list, newest, place, held_back: None }
     }
@@ -108,17 +113,15 @@ impl List {
     fn keep(&self, update: Arc<Update>) {
         let mut kept = self.kept();
         let auction = update.auction.listing.id;
-        let former = kept
-            .places
-            .remove(&auction)
-            .and_then(|place| kept.by_place.remove(&place).map(|tick| (place, tick.update)));
+        let former = kept.places.get(&auction).copied();
+        let former =
+            former.and_then(|place| Some((place, kept.by_place.get(&place)?.update.clone())));
         if former.as_ref().is_some_and(|(_, former)| former.sequence() >= update.sequence()) {
-            // Older than what is known: it came late.
-            if let Some((place, update)) = former {
-                kept.places.insert(auction, place);
-                kept.by_place.insert(place, Tick { update, replaced: None });
-            }
+            // Older than what is known: it came late, or twice.
             return;
+        }
+        if let Some((place, _)) = former {
+            kept.by_place.remove(&place);
         }
         kept.next_place += 1;
         let place = kept.next_place;

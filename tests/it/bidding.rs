@@ -8,7 +8,7 @@ use neighborbid::{
 };
 
 use crate::support::{
-    TestDatabase, TestHouse,
+    TestHouse,
     house::{code, leader, money, price},
     on_both,
 };

@@ -35,10 +35,7 @@ async fn three(house: &TestHouse) -> (Session, Session, Session) {
 
 /// A lamp that may be bought at once for 50,000.
 async fn a_buyable_lamp(house: &TestHouse, seller: &Session) -> AuctionId {
-    let wanted = CreateAuction {
-        buy_now_price: Some(money(50_000)),
-        ..house.a_lamp()
-    };
+    let wanted = CreateAuction { buy_now_price: Some(money(50_000)), ..house.a_lamp() };
     house.list(seller, wanted).await
 }
 

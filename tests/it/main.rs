@@ -4,6 +4,10 @@
 mod support;
 
 mod bidding;
+mod histories;
 mod judging;
 mod judging_model;
+mod life;
+mod own_and_lists;
+mod races;
 mod schema;

@@ -39,15 +39,7 @@ impl Sale {
         let mut admin = house.person("admin", None, 0).await;
         admin.is_admin = true;
         let (lamp, order) = sell(&house, &seller, &buyer).await;
-        Self {
-            house,
-            seller,
-            buyer,
-            admin,
-            stranger,
-            lamp,
-            order,
-        }
+        Self { house, seller, buyer, admin, stranger, lamp, order }
     }
 
     async fn act(
@@ -56,10 +48,7 @@ impl Sale {
         action: Action,
         words: Option<&str>,
     ) -> Result<order::Model, Error> {
-        self.house
-            .engine
-            .act_on_order(who, self.order, action, words)
-            .await
+        self.house.engine.act_on_order(who, self.order, action, words).await
     }
 
     /// What the buyer and the seller have to spend.
@@ -80,10 +69,7 @@ impl Sale {
     /// The money that moved since the sale.
     async fn paid(&self) -> Vec<(Kind, i64)> {
         let all = records::payments(&self.house.db, self.lamp).await;
-        let after = all
-            .iter()
-            .position(|(_, kind, _)| *kind == Kind::Capture)
-            .unwrap();
+        let after = all.iter().position(|(_, kind, _)| *kind == Kind::Capture).unwrap();
         all[after + 1..]
             .iter()
             .map(|(_, kind, amount)| (*kind, *amount))
@@ -92,10 +78,7 @@ impl Sale {
     }
 
     async fn status(&self) -> OrderStatus {
-        records::order(&self.house.db, self.lamp)
-            .await
-            .unwrap()
-            .status
+        records::order(&self.house.db, self.lamp).await.unwrap().status
     }
 }
 
@@ -348,10 +331,7 @@ fn from(action: Action) -> Vec<OrderStatus> {
 }
 
 fn words(action: Action) -> Option<&'static str> {
-    let says = matches!(
-        action,
-        Action::Dispute | Action::PaySeller | Action::RefundBuyer
-    );
+    let says = matches!(action, Action::Dispute | Action::PaySeller | Action::RefundBuyer);
     says.then_some("words")
 }
 

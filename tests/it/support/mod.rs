@@ -3,6 +3,7 @@
 pub mod database;
 pub mod house;
 pub mod postgres;
+pub mod records;
 
 pub use database::TestDatabase;
 pub use house::TestHouse;

@@ -25,11 +25,7 @@ use super::database::number_of;
 
 /// Another engine on the same database, with rules and a clock of its own.
 pub async fn engine_on(db: &Db, rules: Rules, clock: &Arc<Mutex<Time>>) -> Arc<Engine> {
-    let lanes = LaneSettings {
-        lanes: 1,
-        batch: 64,
-        queue: 4_096,
-    };
+    let lanes = LaneSettings { lanes: 1, batch: 64, queue: 4_096 };
     let rooms = Rooms {
         hub: Hub::new(db.clone(), rules.increments.clone()),
         lists: Lists::start(db.clone(), rules.increments.clone()),
@@ -37,9 +33,7 @@ pub async fn engine_on(db: &Db, rules: Rules, clock: &Arc<Mutex<Time>>) -> Arc<E
     };
     let bus = Arc::new(LocalBus::new(rooms.clone()));
     let clock = Clock::Held(Arc::clone(clock));
-    Engine::start(db.clone(), rules, clock, lanes, rooms, bus)
-        .await
-        .unwrap()
+    Engine::start(db.clone(), rules, clock, lanes, rooms, bus).await.unwrap()
 }
 
 /// What a person was told, oldest first.
@@ -58,10 +52,7 @@ pub async fn notes(db: &Db, who: &Session) -> Vec<(NotificationKind, AuctionId)>
 /// What a person was told about one auction, oldest first.
 pub async fn told(db: &Db, who: &Session, of: AuctionId) -> Vec<NotificationKind> {
     let all = notes(db, who).await;
-    all.into_iter()
-        .filter(|(_, auction)| *auction == of)
-        .map(|(kind, _)| kind)
-        .collect()
+    all.into_iter().filter(|(_, auction)| *auction == of).map(|(kind, _)| kind).collect()
 }
 
 /// The events of an auction, in order.
@@ -76,11 +67,7 @@ pub async fn events(db: &Db, of: AuctionId) -> Vec<auction_event::Model> {
 
 /// The kinds of an auction's events, in order.
 pub async fn kinds(db: &Db, of: AuctionId) -> Vec<EventKind> {
-    events(db, of)
-        .await
-        .iter()
-        .map(|event| event.kind)
-        .collect()
+    events(db, of).await.iter().map(|event| event.kind).collect()
 }
 
 /// The money that moved for an auction, in order.
@@ -98,11 +85,7 @@ pub async fn payments(db: &Db, of: AuctionId) -> Vec<(UserId, TransferKind, i64)
 
 /// An auction's row.
 pub async fn row(db: &Db, of: AuctionId) -> auction::Model {
-    auction::Entity::find_by_id(of)
-        .one(&db.write)
-        .await
-        .unwrap()
-        .unwrap()
+    auction::Entity::find_by_id(of).one(&db.write).await.unwrap().unwrap()
 }
 
 /// Where an auction stands.
@@ -112,23 +95,13 @@ pub async fn status(db: &Db, of: AuctionId) -> AuctionStatus {
 
 /// The order of an auction, if it opened one.
 pub async fn order(db: &Db, of: AuctionId) -> Option<order::Model> {
-    order::Entity::find()
-        .filter(order::Column::AuctionId.eq(of))
-        .one(&db.write)
-        .await
-        .unwrap()
+    order::Entity::find().filter(order::Column::AuctionId.eq(of)).one(&db.write).await.unwrap()
 }
 
 /// How many rows there are of everything that an auction or an order may write.
 pub async fn counts(db: &Db) -> [i64; 5] {
     let mut counts = [0; 5];
-    let tables = [
-        "bids",
-        "transfers",
-        "auction_events",
-        "orders",
-        "notifications",
-    ];
+    let tables = ["bids", "transfers", "auction_events", "orders", "notifications"];
     for (count, table) in counts.iter_mut().zip(tables) {
         let sql = format!("SELECT COUNT(*) FROM {table}");
         *count = number_of(&db.write, &sql).await.unwrap();
