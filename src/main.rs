@@ -33,7 +33,7 @@ struct Cli {
         long,
         env = "NEIGHBORBID_LOG",
         default_value = "info,sqlx=warn,sea_orm_migration=warn",
-        global = true
+        value_parser = log_filter, global = true
     )]
     log: String,
 }
@@ -108,8 +108,14 @@ async fn main() -> ExitCode {
     }
 }
 
+fn log_filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 fn log(cli: &Cli) {
-    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    // The WebSocket library traces whole messages, tokens among them.
+    let quiet = "tungstenite=warn,tokio_tungstenite=warn";
+    let filter = EnvFilter::new(format!("{},{quiet}", cli.log));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let terminal = std::io::stderr().is_terminal();
     match cli.log_format {

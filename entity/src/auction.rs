@@ -20,6 +20,8 @@ pub struct Model {
     pub title: String,
     /// Plain text.
     pub description: String,
+    /// Title and description in lower case: what words are looked for in.
+    pub search_text: String,
     /// What kind of goods.
     pub category_id: Option<CategoryId>,
     /// In which state they are.

@@ -26,6 +26,7 @@ mod m0006_idempotency_keys;
 mod m0007_buy_now;
 mod m0008_orders;
 mod m0009_notifications;
+mod m0010_search_text;
 mod sql;
 
 /// All changes, in order.
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_buy_now::Migration),
             Box::new(m0008_orders::Migration),
             Box::new(m0009_notifications::Migration),
+            Box::new(m0010_search_text::Migration),
         ]
     }
 }

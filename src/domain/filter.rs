@@ -55,7 +55,7 @@ impl Filter {
         if self.words.is_empty() {
             return true;
         }
-        let (title, text) = (listing.title.to_lowercase(), listing.description.to_lowercase());
-        self.words.iter().all(|word| title.contains(word) || text.contains(word))
+        let text = listing.search_text();
+        self.words.iter().all(|word| text.contains(word))
     }
 }

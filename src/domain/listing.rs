@@ -42,6 +42,14 @@ pub struct Listing {
     pub starts_at: Time,
 }
 
+impl Listing {
+    /// What words are looked for in: title and description, in lower case of any script.
+    #[must_use]
+    pub fn search_text(&self) -> String {
+        format!("{} {}", self.title, self.description).to_lowercase()
+    }
+}
+
 /// An auction as the public sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuctionView {

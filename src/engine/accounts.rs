@@ -114,7 +114,10 @@ impl Engine {
     pub async fn sign_in(&self, credentials: Credentials) -> Result<(Token, Session), Error> {
         let username: String = credentials.username.nfc().collect();
         let password: String = credentials.password.nfc().collect();
-        let account = users::by_username(&self.core.db.read, &username).await?;
+        let account = match check_username(&username) {
+            Ok(username) => users::by_username(&self.core.db.read, &username).await?,
+            Err(_) => None,
+        };
         let stored = account.as_ref().map(|account| account.password_hash.clone());
         let fits = self.passwords.verify(password, stored).await?;
         match account {
@@ -172,7 +175,7 @@ fn hash(token: &str) -> Vec<u8> {
 }
 
 /// A fit name: 2 to 24 letters of any script, digits, `_`, `-` or `.`, in composed form.
-fn check_username(username: &str) -> Result<String, Refusal> {
+pub(super) fn check_username(username: &str) -> Result<String, Refusal> {
     let username: String = username.nfc().collect();
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     if !(2..=24).contains(&username.chars().count()) || !username.chars().all(fits) {

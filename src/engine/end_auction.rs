@@ -28,7 +28,8 @@ pub(super) fn check_reason(
     field: &'static [&'static str],
 ) -> Result<String, Refusal> {
     let reason: String = reason.trim().nfc().collect();
-    if !(1..=500).contains(&reason.chars().count()) {
+    let unfit = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if !(1..=500).contains(&reason.chars().count()) || reason.chars().any(unfit) {
         let message = "A reason has 1 to 500 characters.";
         return Err(Refusal::new(Code::InvalidReason, message).at(field));
     }

@@ -62,6 +62,8 @@ impl Lanes {
         };
         let (reply, verdict) = oneshot::channel();
         queue.try_send((job, reply)).map_err(|_| Error::Overloaded)?;
+        // A caller who is slow to look must not keep the lane from ending.
+        drop(queue);
         verdict.await.map_err(|_| Error::Fault("a lane dropped a bid".to_owned()))?
     }
 

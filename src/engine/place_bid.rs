@@ -86,8 +86,8 @@ const KEY_BYTES: usize = 200;
 
 /// Refuses a key that is empty or too long.
 pub(super) fn check_key(key: &str) -> Result<(), Refusal> {
-    if key.is_empty() || key.len() > KEY_BYTES {
-        let message = "An idempotency key has 1 to 200 bytes.";
+    if key.is_empty() || key.len() > KEY_BYTES || key.contains('\0') {
+        let message = "An idempotency key has 1 to 200 bytes of text.";
         return Err(Refusal::new(Code::InvalidIdempotencyKey, message).at(&["idempotencyKey"]));
     }
     Ok(())
@@ -114,7 +114,14 @@ impl Engine {
             ask: Ask::Bid(Offer { id: BidId::new(), amount: bid.amount, maximum }),
             key: bid.idempotency_key,
         };
-        self.judged(job).await
+        let mut outcome = self.judged(job).await?;
+        // Who named no maximum is told about the amount.
+        if let (None, Some(refusal)) = (bid.maximum, &mut outcome.refusal)
+            && refusal.field == ["maximum"]
+        {
+            refusal.field = &["amount"];
+        }
+        Ok(outcome)
     }
 
     /// Pays the buy-now price at once: the same lane, the same judge.

@@ -84,14 +84,19 @@ impl Engine {
             return Err(Refusal::new(Code::AuctionHasBids, message).into());
         }
         auction.sequence += 1;
-        auctions::edit(&tx, auction.id, edit.clone()).await?;
         auctions::save(&tx, std::slice::from_ref(&auction)).await?;
         let state = AuctionState::of(&auction, table, |_| None)?;
         let event =
             Event { auction: auction.id, kind: EventKind::Edited, at: now, bid: None, state };
         events::insert(&tx, std::slice::from_ref(&event)).await?;
         let view = auctions::views(&tx, &[auction.id], table).await?.pop();
-        let view = view.ok_or_else(|| Error::Fault("an edited auction is gone".to_owned()))?;
+        let mut view = view.ok_or_else(|| Error::Fault("an edited auction is gone".to_owned()))?;
+        let listing = Arc::make_mut(&mut view.listing);
+        let Edit { title, description, category } = edit.clone();
+        listing.title = title.unwrap_or_else(|| listing.title.clone());
+        listing.description = description.unwrap_or_else(|| listing.description.clone());
+        listing.category = category.or_else(|| listing.category.clone());
+        auctions::save_words(&tx, listing).await?;
         commit(tx).await?;
         let listing = Some(Arc::clone(&view.listing));
         self.core.bus.publish(vec![News::Auction(AuctionNews { event: Arc::new(event), listing })]);

@@ -76,8 +76,15 @@ impl AuctionFilter {
             }
             Some(id) => places.categories_within(&id),
         };
+        let region: Option<RegionId> =
+            self.region.map(|id| scalar::id(&id, "region")).transpose()?;
+        let is_code = |region: &RegionId| region.0.bytes().all(|byte| byte.is_ascii_digit());
+        if !region.as_ref().is_none_or(is_code) {
+            return Err(coded(Code::BadUserInput, "region: not a region's id"));
+        }
         Ok(Filter {
             words: words
+                .replace('\0', " ")
                 .nfc()
                 .collect::<String>()
                 .to_lowercase()
@@ -85,7 +92,7 @@ impl AuctionFilter {
                 .map(str::to_owned)
                 .collect(),
             status: self.status.unwrap_or_default().into_iter().map(Into::into).collect(),
-            region: self.region.map(|id| scalar::id(&id, "region")).transpose()?,
+            region,
             categories,
             scope: self.scope.map(Into::into),
             min_price: price(self.min_price, &["minPrice"])?,

@@ -18,7 +18,8 @@ pub struct Answer {
 }
 
 /// What the schema library says when an argument or a variable is not of its type.
-const INPUT_FAULTS: [&str; 3] = ["Failed to parse \"", "Invalid value for argument", "Variable "];
+const INPUT_FAULTS: [&str; 4] =
+    ["Failed to parse \"", "Expected input type \"", "Invalid value for argument", "Variable "];
 
 /// Dresses the library's answer.
 pub fn answer(mut response: Response, request: &RequestId) -> Answer {
@@ -44,6 +45,14 @@ pub fn answer(mut response: Response, request: &RequestId) -> Answer {
 pub fn refusal(code: Code, message: &str) -> Answer {
     let error = json!({ "message": message, "extensions": { "code": code.as_str() } });
     refusal_of(json!([error]), code)
+}
+
+/// An answer for a fault of ours, which the log tells under the request's number.
+pub fn internal(request: &RequestId) -> Answer {
+    let code = Code::Internal;
+    let extensions = json!({ "code": code.as_str(), "requestId": request.0 });
+    let message = "Something went wrong on our side.";
+    refusal_of(json!([{ "message": message, "extensions": extensions }]), code)
 }
 
 fn refusal_of(errors: Json, code: Code) -> Answer {

@@ -8,7 +8,10 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, FromRequestParts, Query, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{
+        Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts,
+    },
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing,
 };
@@ -94,6 +97,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/graphql", graphql)
         .layer(app.http.origins.cors())
+        .layer(middleware::from_fn(numbered))
         .merge(graphiql::routes().layer(CompressionLayer::new()))
         .route("/healthz", routing::get(health::healthz))
         .route("/readyz", routing::get(health::readyz))
@@ -196,7 +200,8 @@ async fn post(State(app): State<App>, address: ClientAddress, request: Request) 
         Ok(json) => Params::from_json(json),
         Err(_) => Err("The body is not JSON.".to_owned()),
     };
-    respond(&app, address, &parts.headers, media, params, Method::POST).await
+    let asked = Asked::of(&parts.headers, &parts.extensions, Method::POST);
+    respond(&app, address, asked, media, params).await
 }
 
 /// A query in the URL.
@@ -212,18 +217,31 @@ pub async fn get(app: App, address: ClientAddress, request: Request<Body>) -> Re
         Ok(Query(pairs)) => Params::from_url(pairs),
         Err(_) => Err("The URL's query is malformed.".to_owned()),
     };
-    respond(&app, address, request.headers(), media, params, Method::GET).await
+    let asked = Asked::of(request.headers(), request.extensions(), Method::GET);
+    respond(&app, address, asked, media, params).await
+}
+
+/// What a request is, besides its parameters.
+struct Asked<'a> {
+    headers: &'a HeaderMap,
+    number: &'a RequestId,
+    method: Method,
+}
+
+impl<'a> Asked<'a> {
+    fn of(headers: &'a HeaderMap, extensions: &'a Extensions, method: Method) -> Self {
+        static NONE: RequestId = RequestId(String::new());
+        Self { headers, number: extensions.get().unwrap_or(&NONE), method }
+    }
 }
 
 async fn respond(
     app: &App,
     address: ClientAddress,
-    headers: &HeaderMap,
+    asked: Asked<'_>,
     media: MediaType,
     params: Result<Params, String>,
-    method: Method,
 ) -> Response {
-    let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
     let params = match params {
         Ok(params) => params,
         Err(why) => {
@@ -231,9 +249,10 @@ async fn respond(
             return send(StatusCode::BAD_REQUEST, media, answer);
         }
     };
+    let Asked { headers, number, method } = asked;
     let authorization = headers.get(header::AUTHORIZATION);
     let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
-    let session = match sign_in::session(&app.engine, authorization, &number).await {
+    let session = match sign_in::session(&app.engine, authorization, number).await {
         Ok(session) => session,
         Err(answer) => {
             let status = match answer.code {
@@ -261,7 +280,14 @@ async fn respond(
         request = request.data(session);
     }
     let response = app.schema.execute(request).await;
-    let mut response = send_answer(media, answer(response, &number));
+    send_answer(media, answer(response, number))
+}
+
+/// Gives every request a number, which its answer and the log carry.
+async fn numbered(mut request: Request, next: Next) -> Response {
+    let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
+    request.extensions_mut().insert(number.clone());
+    let mut response = next.run(request).await;
     if let Ok(value) = HeaderValue::from_str(&number.0) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }

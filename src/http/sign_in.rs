@@ -3,7 +3,7 @@
 use crate::{
     engine::{Engine, Session},
     graphql::{Code, RequestId},
-    http::response::{Answer, refusal},
+    http::response::{Answer, internal, refusal},
 };
 
 /// The session of an `Authorization` value; `None` when there is no value.
@@ -28,7 +28,7 @@ pub async fn session(
         Ok(None) => Err(dead()),
         Err(error) => {
             tracing::error!(%error, request = request.0, "looking a token up");
-            Err(refusal(Code::Internal, "Something went wrong on our side."))
+            Err(internal(request))
         }
     }
 }

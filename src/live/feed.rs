@@ -48,7 +48,15 @@ pub async fn watch(
     let Position { current, ring, .. } = position;
     let newest = current.sequence();
     let mut feed = Feed { watch, ring, backlog: VecDeque::new(), last: -1, is_over: false };
+    // Told by another node, and not yet here: nothing up to it is told again.
+    let is_ahead = match after {
+        Some(after) if after > newest => {
+            !events::between(&hub.db.read, auction, after - 1, after, 1).await?.is_empty()
+        }
+        _ => false,
+    };
     match after {
+        Some(after) if is_ahead => feed.last = after,
         Some(after) if (0..=newest).contains(&after) => feed.replay(hub, after, &current).await?,
         _ => feed.backlog.push_back(Arc::new(current.to_snapshot())),
     }

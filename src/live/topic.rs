@@ -68,7 +68,7 @@ impl Topic {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The auction as the database has it, once, before anybody watches. AuctionNews that came while it
+    /// The auction as the database has it, once, before anybody watches. News that came while it
     /// was read are in `pending` already. Says whether a hole must be filled.
     pub fn load(&self, view: AuctionView) -> bool {
         let mut line = self.line();

@@ -1,11 +1,12 @@
 //! Pages of auctions: every filter and order of the list, by cursors that stay right while
 //! auctions are added and prices move.
 
+use chrono::Datelike;
 use entity::{Time, auction, enums::AuctionScope, ids::AuctionId};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr, extension::postgres::PgExpr},
+    sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +54,8 @@ impl Key {
     pub fn fits(&self, sort: Sort) -> bool {
         match self {
             Self::Id => sort.column().is_none(),
-            Self::Time(_) => sort == Sort::EndingSoon,
+            // A made-up year that a database cannot hold is no place.
+            Self::Time(at) => sort == Sort::EndingSoon && (0..=9_999).contains(&at.year()),
             Self::Number(_) => sort.column().is_some() && sort != Sort::EndingSoon,
         }
     }
@@ -137,16 +139,11 @@ fn beyond(sort: Sort, place: &Place, follow: bool) -> SimpleExpr {
 
 fn condition(backend: DbBackend, filter: &Filter) -> Condition {
     use auction::Column::{
-        CategoryId as Category, CurrentPrice, Description, RegionId as Region, Scope, SellerId,
-        Status, Title,
+        CategoryId as Category, CurrentPrice, RegionId as Region, Scope, SellerId, Status,
     };
     let mut all = Condition::all();
     for word in &filter.words {
-        all = all.add(Condition::any().add(contains(backend, Title, word)).add(contains(
-            backend,
-            Description,
-            word,
-        )));
+        all = all.add(says(backend, word));
     }
     if !filter.status.is_empty() {
         all = all.add(Status.is_in(filter.status.iter().copied()));
@@ -167,23 +164,10 @@ fn condition(backend: DbBackend, filter: &Filter) -> Condition {
         .add_option(filter.seller.map(|seller| SellerId.eq(seller)))
 }
 
-/// Whether `column` holds `word`, whatever the case of Latin letters.
-fn contains(backend: DbBackend, column: auction::Column, word: &str) -> SimpleExpr {
-    let mut escaped = String::with_capacity(word.len() + 2);
-    escaped.push('%');
-    for c in word.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped.push('%');
-    let pattern = LikeExpr::new(escaped.clone()).escape('\\');
+/// Whether an auction says a lower-case word, every character of which counts as itself.
+fn says(backend: DbBackend, word: &str) -> SimpleExpr {
     match backend {
-        DbBackend::Postgres => Expr::col(column).ilike(pattern),
-        _ => {
-            let pattern = LikeExpr::new(escaped.to_lowercase()).escape('\\');
-            SimpleExpr::from(Func::lower(Expr::col(column))).like(pattern)
-        }
+        DbBackend::Postgres => Expr::cust_with_values("strpos(search_text, $1) > 0", [word]),
+        _ => Expr::cust_with_values("instr(search_text, ?) > 0", [word]),
     }
 }

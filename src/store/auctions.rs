@@ -27,8 +27,8 @@ use crate::domain::{
 
 /// The columns that judging needs, so that a bid never carries a description around.
 const JUDGED: &str = "id, seller_id, scope, region_id, starting_price, current_price, bid_unit, \
-    reserve_price, buy_now_price, bid_count, leader_id, leader_maximum, leader_bid_id, starts_at, ends_at, \
-    scheduled_ends_at, soft_close_window_seconds, soft_close_extension_seconds, \
+    reserve_price, buy_now_price, bid_count, leader_id, leader_maximum, leader_bid_id, \
+    starts_at, ends_at, scheduled_ends_at, soft_close_window_seconds, soft_close_extension_seconds, \
     soft_close_cap_seconds, status, sequence";
 
 /// Locks auctions for this transaction, in ascending order of id, and reads them.
@@ -143,6 +143,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: &NewAuction) -> Result<(), D
         seller_id: Set(auction.seller),
         title: Set(listing.title.clone()),
         description: Set(listing.description.clone()),
+        search_text: Set(listing.search_text()),
         category_id: Set(listing.category.clone()),
         condition: Set(listing.condition),
         shipping_payer: Set(listing.shipping_payer),
@@ -184,24 +185,22 @@ pub struct Edit {
     pub category: Option<CategoryId>,
 }
 
-/// Changes an auction's words. Its row is locked already.
+/// Writes an auction's new words. Its row is locked already.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn edit(db: &impl ConnectionTrait, id: AuctionId, edit: Edit) -> Result<(), DbErr> {
-    let mut row = auction::ActiveModel { id: Set(id), ..Default::default() };
-    if let Some(title) = edit.title {
-        row.title = Set(title);
-    }
-    if let Some(description) = edit.description {
-        row.description = Set(description);
-    }
-    if let Some(category) = edit.category {
-        row.category_id = Set(Some(category));
-    }
-    if row.is_changed() {
-        auction::Entity::update_many().set(row).filter(auction::Column::Id.eq(id)).exec(db).await?;
-    }
+pub async fn save_words(db: &impl ConnectionTrait, listing: &Listing) -> Result<(), DbErr> {
+    auction::Entity::update_many()
+        .set(auction::ActiveModel {
+            title: Set(listing.title.clone()),
+            description: Set(listing.description.clone()),
+            search_text: Set(listing.search_text()),
+            category_id: Set(listing.category.clone()),
+            ..Default::default()
+        })
+        .filter(auction::Column::Id.eq(listing.id))
+        .exec(db)
+        .await?;
     Ok(())
 }
 

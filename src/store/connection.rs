@@ -6,8 +6,11 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr,
-    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
+    sqlx::{
+        self,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
 };
 
 /// How many connections to hold, and how long to wait for one.
@@ -46,17 +49,14 @@ impl Db {
             let timeout = settings.acquire_timeout;
             let mut write = options(url, 1, settings);
             write.map_sqlx_sqlite_opts(move |o| durable(o, timeout));
-            let write = Database::connect(write).await?;
+            let write = connect(write).await?;
             let mut read = options(url, settings.read_connections, settings);
             read.map_sqlx_sqlite_opts(move |o| durable(o, timeout).pragma("query_only", "ON"));
-            Ok(Self { write, read: Database::connect(read).await? })
+            Ok(Self { write, read: connect(read).await? })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let write = options(url, settings.write_connections, settings);
             let read = options(url, settings.read_connections, settings);
-            Ok(Self {
-                write: Database::connect(write).await?,
-                read: Database::connect(read).await?,
-            })
+            Ok(Self { write: connect(write).await?, read: connect(read).await? })
         } else {
             let message = "the database URL must begin with sqlite: or postgres:";
             Err(DbErr::Custom(message.to_owned()))
@@ -86,6 +86,17 @@ impl Db {
             }
         }
     }
+}
+
+async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    Database::connect(options).await.map_err(|error| match error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+            if matches!(*cause, sqlx::Error::PoolTimedOut) =>
+        {
+            DbErr::Custom("the database does not answer".to_owned())
+        }
+        other => other,
+    })
 }
 
 fn options(url: &str, connections: u32, settings: &PoolSettings) -> ConnectOptions {

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use entity::{Time, auction, ids::AuctionId, order};
 use neighborbid::{
     domain::order::Action,
@@ -16,7 +16,9 @@ use neighborbid::{
 };
 use sea_orm::EntityTrait;
 
-use self::model::{ADMIN, Answer, FEE_BASIS_POINTS, HOUR, Lot, Model, Money, PEOPLE, SECOND};
+use self::model::{
+    ADMIN, Answer, EXTENSION, FEE_BASIS_POINTS, HOUR, Lot, Model, Money, PEOPLE, SECOND,
+};
 use crate::support::{
     TestDatabase, TestHouse,
     database::{self, number_of},
@@ -27,6 +29,15 @@ use crate::support::{
 const HISTORIES: u64 = 8;
 const STEPS: usize = 150;
 const DEPOSIT: i64 = 90_000;
+
+const MOVES: [(&str, Action); 6] = [
+    ("hand over", Action::HandOver),
+    ("confirm", Action::ConfirmReceipt),
+    ("cancel", Action::Cancel),
+    ("dispute", Action::Dispute),
+    ("pay", Action::PaySeller),
+    ("refund", Action::RefundBuyer),
+];
 
 /// Small, quick, and the same everywhere (SplitMix64).
 struct Dice(u64);
@@ -124,7 +135,7 @@ impl Pair {
                 let who = self.seller_or_any(lot);
                 let seller = &self.people[who];
                 let seen = self.engine.cancel_auction(seller, self.lots[&lot], "so it is").await;
-                (format!("{who} cancels {lot}"), self.model.cancel(lot, who), code(seen))
+                (format!("{who} withdraws {lot}"), self.model.cancel(lot, who), code(seen))
             }
             11 => {
                 let who = self.seller_or_any(lot);
@@ -175,6 +186,7 @@ impl Pair {
             buy_now_price: buy_now.map(money),
             starts_at: Some(time(starts)),
             ends_at: time(ends),
+            soft_close_extension: Some(TimeDelta::microseconds(EXTENSION)),
             ..self.house.a_lamp()
         };
         let view = self.engine.create_auction(&self.people[seller], wanted).await.unwrap();
@@ -227,19 +239,27 @@ impl Pair {
 
     async fn act(&mut self, id: usize) -> (String, Answer, Result<(), String>) {
         let lot = &self.model.lots[&id];
-        let buyer = lot.order.as_ref().unwrap().buyer;
-        let who = self.dice.of(&[lot.seller, lot.seller, buyer, buyer, ADMIN, 0]);
-        let (name, action) = self.dice.of(&[
-            ("hand over", Action::HandOver),
-            ("confirm", Action::ConfirmReceipt),
-            ("cancel", Action::Cancel),
-            ("dispute", Action::Dispute),
-            ("pay", Action::PaySeller),
-            ("refund", Action::RefundBuyer),
-        ]);
+        let (seller, buyer, status) = {
+            let order = lot.order.as_ref().unwrap();
+            (lot.seller, order.buyer, order.status)
+        };
+        let who = self.dice.of(&[seller, buyer, ADMIN, 0]);
+        let (name, action) = self.dice.of(&MOVES);
+        // Most often what fits: else no order would get far.
+        let fitting = match (status, self.dice.roll(3)) {
+            (_, 0) => (who, name, action),
+            ("AWAITING_HANDOVER", 1) => (buyer, "cancel", Action::Cancel),
+            ("AWAITING_HANDOVER", _) => (seller, "hand over", Action::HandOver),
+            ("HANDED_OVER", 1) => (buyer, "confirm", Action::ConfirmReceipt),
+            ("HANDED_OVER", _) => (seller, "dispute", Action::Dispute),
+            ("DISPUTED", 1) => (ADMIN, "pay", Action::PaySeller),
+            ("DISPUTED", _) => (ADMIN, "refund", Action::RefundBuyer),
+            _ => (who, name, action),
+        };
+        let (who, name, action) = fitting;
         let order = records::order(&self.house.db, self.lots[&id]).await.unwrap();
         let seen = self.engine.act_on_order(&self.people[who], order.id, action, Some("why")).await;
-        (format!("{who} does {name} to {id}"), self.model.act(id, who, name), code(seen))
+        (format!("{who} {name}s {id}"), self.model.act(id, who, name), code(seen))
     }
 
     /// Some time passes, often until just around a deadline.
@@ -345,6 +365,20 @@ async fn histories_hold(on_postgres: bool, seeds: std::ops::Range<u64>) {
         db.finish().await;
     }
     println!("{done:#?}");
+    for word in [
+        "bids",
+        "buys",
+        "cancels",
+        "withdraws",
+        "ends",
+        "hand",
+        "confirms",
+        "disputes",
+        "pays",
+        "refunds",
+    ] {
+        assert!(done.contains_key(&format!("{word} Ok(())")), "no history {word}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,11 +3,22 @@
 
 mod support;
 
+mod api;
+mod batching;
 mod bidding;
+mod commands;
+mod constraints;
+mod crash;
+mod doubt;
 mod histories;
 mod judging;
 mod judging_model;
 mod life;
+mod live;
+mod migrations;
 mod own_and_lists;
+mod queries;
 mod races;
 mod schema;
+mod storm;
+mod tidy;

@@ -1,12 +1,14 @@
 //! Live updates of one's own affairs and of lists: to whom they belong, when they happen, and to a
 //! slow reader the newest.
 
+mod socket;
+
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use entity::enums::{AuctionScope, EventKind, NotificationKind as Told};
 use neighborbid::{
-    domain::filter::Filter,
+    domain::{filter::Filter, order::Action},
     engine::{CreateAuction, Session},
     live::{
         bus::{AuctionNews, PersonNews},
@@ -18,7 +20,7 @@ use neighborbid::{
 };
 
 use crate::support::{
-    TestDatabase, TestHouse,
+    TestHouse,
     house::{money, region, rules},
     on_both,
 };
@@ -85,10 +87,12 @@ on_both! {
         assert_eq!(news(&mut bens).await, (true, Some(Told::Won)));
         assert_eq!(news(&mut sellers).await, (false, Some(Told::Sold)), "nothing is paid yet");
         let order = engine.order_of_auction(lamp).await.unwrap().unwrap();
-        let act = async |who, action| engine.act_on_order(who, order.id, action, None).await.unwrap();
-        act(&seller, neighborbid::domain::order::Action::HandOver).await;
+        let act = async |who, action| {
+            engine.act_on_order(who, order.id, action, None).await.unwrap();
+        };
+        act(&seller, Action::HandOver).await;
         assert_eq!(news(&mut bens).await, (false, Some(Told::HandedOver)));
-        act(&ben, neighborbid::domain::order::Action::ConfirmReceipt).await;
+        act(&ben, Action::ConfirmReceipt).await;
         assert_eq!(news(&mut sellers).await, (true, Some(Told::OrderCompleted)), "paid");
         // Nobody got what is another's: the next that each sees is their own marker.
         for (who, feed) in [(&ann, &mut anns), (&ben, &mut bens), (&seller, &mut sellers)] {
@@ -124,8 +128,10 @@ on_both! {
         let mut all = house.engine.watch_list(Filter::default());
         let dear = Filter { min_price: Some(12_000), ..Filter::default() };
         let mut dear = house.engine.watch_list(dear);
-        let mut lamps = house.engine.watch_list(Filter { words: vec!["램프".to_owned()], ..Filter::default() });
-        let wanted = CreateAuction { title: "의자".to_owned(), description: String::new(), ..house.a_lamp() };
+        let lamps = Filter { words: vec!["램프".to_owned()], ..Filter::default() };
+        let mut lamps = house.engine.watch_list(lamps);
+        let (title, description) = ("의자".to_owned(), String::new());
+        let wanted = CreateAuction { title, description, ..house.a_lamp() };
         let chair = house.list(&seller, wanted).await;
         let lamp = house.list(&seller, house.a_lamp()).await;
         let opened = UpdateKind::Event(EventKind::Opened);
@@ -152,8 +158,9 @@ on_both! {
         let house = TestHouse::open(db).await;
         let seller = house.person("seller", Some("11110101"), 0).await;
         let other = house.person("other", Some("26110"), 0).await;
-        let mut seoul = house.engine.watch_list(Filter { region: Some(region("11")), ..Filter::default() });
-        let mut jongno = house.engine.watch_list(Filter { region: Some(region("11110")), ..Filter::default() });
+        let within = |code| Filter { region: Some(region(code)), ..Filter::default() };
+        let mut seoul = house.engine.watch_list(within("11"));
+        let mut jongno = house.engine.watch_list(within("11110"));
         let mut lists = Vec::new();
         for (who, scope, code) in [
             (&seller, AuctionScope::Regional, "11"),
@@ -177,7 +184,8 @@ on_both! {
         let house = TestHouse::open(db).await;
         let seller = house.person("seller", None, 0).await;
         let filter = || Filter { max_price: Some(50_000), ..Filter::default() };
-        let (mut one, mut two) = (house.engine.watch_list(filter()), house.engine.watch_list(filter()));
+        let mut one = house.engine.watch_list(filter());
+        let mut two = house.engine.watch_list(filter());
         house.list(&seller, house.a_lamp()).await;
         let (first, second) = (tick(&mut one).await, tick(&mut two).await);
         assert!(Arc::ptr_eq(&first, &second), "one evaluation");
@@ -216,7 +224,8 @@ on_both! {
         let ann = house.person("ann", None, 1_000_000).await;
         let lamp = house.list(&seller, house.a_lamp()).await;
         settled(&house, &seller).await;
-        let mut slow = house.engine.watch_list(Filter { words: vec!["brass".to_owned()], ..Filter::default() });
+        let brass = Filter { words: vec!["brass".to_owned()], ..Filter::default() };
+        let mut slow = house.engine.watch_list(brass);
         for n in 0..9 {
             house.bid(&ann, lamp, 10_000 + n * 1_000).await;
         }

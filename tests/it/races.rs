@@ -27,7 +27,7 @@ use neighborbid::{
 use sea_orm::EntityTrait;
 
 use crate::support::{
-    TestDatabase, TestHouse,
+    TestHouse,
     database::{self, number_of},
     house::{code, money, rules},
     on_both, records,

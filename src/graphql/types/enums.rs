@@ -3,7 +3,10 @@
 use async_graphql::Enum;
 
 macro_rules! api_enum {
-    ($(#[$doc:meta])* $name:ident from $remote:literal { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident from $remote:literal { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
         #[graphql(remote = $remote)]

@@ -8,6 +8,9 @@ pub type Instant = i64;
 pub const SECOND: Instant = 1_000_000;
 pub const HOUR: Instant = 3_600 * SECOND;
 
+/// From a late bid to the end that it moves.
+pub const EXTENSION: Instant = 25 * 60 * SECOND;
+
 pub const FEE_BASIS_POINTS: i64 = 333;
 pub const ADMIN: usize = 4;
 pub const PEOPLE: usize = 5;
@@ -105,7 +108,8 @@ impl Model {
             lot.status = "OPEN";
         }
         match lot.status {
-            "SCHEDULED" => Err("AuctionNotOpen"),
+            // Also when it was withdrawn before its start: the rules' order of refusals.
+            _ if now < lot.starts => Err("AuctionNotOpen"),
             "OPEN" if now < lot.ends && who == lot.seller => Err("SellerCannotBid"),
             "OPEN" if now < lot.ends => Ok(()),
             _ => Err("AuctionEnded"),
@@ -156,7 +160,7 @@ impl Model {
         lot.price = lot.buy_now.map_or(lifted, |buy_now| lifted.min(buy_now));
         lot.bids += bids;
         if bids > 0 && lot.ends - now <= 60 * SECOND {
-            lot.ends = lot.ends.max((now + 60 * SECOND).min(lot.scheduled_end + HOUR));
+            lot.ends = lot.ends.max((now + EXTENSION).min(lot.scheduled_end + HOUR));
         }
         if lot.buy_now.is_some_and(|buy_now| lot.price >= buy_now) {
             self.close(id);
@@ -180,7 +184,7 @@ impl Model {
         let lot = self.lots.get_mut(&id).unwrap();
         (lot.lead, lot.price, lot.bids) = (Some((who, price)), price, lot.bids + 1);
         if lot.ends - now <= 60 * SECOND {
-            lot.ends = lot.ends.max((now + 60 * SECOND).min(lot.scheduled_end + HOUR));
+            lot.ends = lot.ends.max((now + EXTENSION).min(lot.scheduled_end + HOUR));
         }
         self.close(id);
         Ok(())

@@ -78,9 +78,19 @@ impl TestHouse {
         Self::with_clock(database, Clock::Real, unused).await
     }
 
+    /// On a database that is open already, in real time, with lanes of one's own choice.
+    pub async fn on(db: Db, lanes: LaneSettings) -> Self {
+        let unused = Arc::new(Mutex::new(DateTime::from_timestamp(NOON, 0).unwrap()));
+        Self::start(db, lanes, Clock::Real, unused).await
+    }
+
     async fn with_clock(database: &TestDatabase, clock: Clock, held: Arc<Mutex<Time>>) -> Self {
         let db = database.open().await;
         let lanes = LaneSettings { lanes: db.writers(&POOLS), batch: 64, queue: 4_096 };
+        Self::start(db, lanes, clock, held).await
+    }
+
+    async fn start(db: Db, lanes: LaneSettings, clock: Clock, held: Arc<Mutex<Time>>) -> Self {
         let hub = Hub::new(db.clone(), rules().increments);
         let lists = Lists::start(db.clone(), rules().increments);
         let rooms = Rooms { hub: Arc::clone(&hub), lists, people: People::new() };

@@ -1,9 +1,18 @@
 //! What tests share: databases of their own, houses on them, people in them.
 
+pub mod api;
+pub mod bidder;
+pub mod binary;
+pub mod books;
+pub mod client;
 pub mod database;
+pub mod dice;
 pub mod house;
 pub mod postgres;
+pub mod proxy;
 pub mod records;
+pub mod served;
+pub mod watcher;
 
 pub use database::TestDatabase;
 pub use house::TestHouse;
