@@ -114,7 +114,8 @@ fn log_filter(text: &str) -> Result<String, String> {
 
 fn log(cli: &Cli) {
     // The WebSocket library traces whole messages, tokens among them.
-    let quiet = "tungstenite=warn,tokio_tungstenite=warn";
+    let quiet = "tungstenite=warn,tokio_tungstenite=warn,\
+                 sea_orm::driver=warn,sea_orm::database=warn";
     let filter = EnvFilter::new(format!("{},{quiet}", cli.log));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let terminal = std::io::stderr().is_terminal();

@@ -19,7 +19,9 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        sql::run(manager, "DROP TABLE auction_events; DROP TABLE bids; DROP TABLE auctions;").await
+        sql::run(manager, "DROP TABLE auction_events; DROP TABLE bids; DROP TABLE auctions;")
+            .await?;
+        sql::forget_append_only(manager).await
     }
 }
 

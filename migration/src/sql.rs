@@ -51,5 +51,13 @@ pub async fn append_only(manager: &SchemaManager<'_>, table: &str) -> Result<(),
     Ok(())
 }
 
+/// Takes back what [`append_only`] left besides its triggers, once no table uses it.
+pub async fn forget_append_only(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::Postgres {
+        manager.get_connection().execute_unprepared("DROP FUNCTION refuse_change()").await?;
+    }
+    Ok(())
+}
+
 /// How many rows one INSERT of seed data carries: far below SQLite's 32,766 parameters.
 pub const SEED_ROWS: usize = 1_000;

@@ -45,18 +45,17 @@ pub async fn watch(
     let Some((watch, position)) = hub.watch(auction).await? else {
         return Ok(None);
     };
+    let mut position = position;
+    if after.is_some_and(|after| after > position.current.sequence()) {
+        // Told by another node perhaps, and not yet here: the log knows.
+        hub.fill(&watch.topic).await?;
+        let Some(newer) = watch.topic.position() else { return Ok(None) };
+        position = newer;
+    }
     let Position { current, ring, .. } = position;
     let newest = current.sequence();
     let mut feed = Feed { watch, ring, backlog: VecDeque::new(), last: -1, is_over: false };
-    // Told by another node, and not yet here: nothing up to it is told again.
-    let is_ahead = match after {
-        Some(after) if after > newest => {
-            !events::between(&hub.db.read, auction, after - 1, after, 1).await?.is_empty()
-        }
-        _ => false,
-    };
     match after {
-        Some(after) if is_ahead => feed.last = after,
         Some(after) if (0..=newest).contains(&after) => feed.replay(hub, after, &current).await?,
         _ => feed.backlog.push_back(Arc::new(current.to_snapshot())),
     }

@@ -112,7 +112,7 @@ impl Hub {
     }
 
     /// Reads the log until the topic has heard of everything that was announced.
-    async fn fill(&self, topic: &Topic) -> Result<(), DbErr> {
+    pub(super) async fn fill(&self, topic: &Topic) -> Result<(), DbErr> {
         loop {
             let after = topic.newest();
             let read = events::between(&self.db.read, topic.auction, after, i64::MAX, READ).await?;

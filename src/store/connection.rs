@@ -89,13 +89,16 @@ impl Db {
 }
 
 async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
-    Database::connect(options).await.map_err(|error| match error {
-        DbErr::Conn(RuntimeErr::SqlxError(cause))
-            if matches!(*cause, sqlx::Error::PoolTimedOut) =>
-        {
-            DbErr::Custom("the database does not answer".to_owned())
-        }
-        other => other,
+    let malformed = || DbErr::Custom("the database URL is malformed".to_owned());
+    Database::connect(options).await.map_err(|error| match &error {
+        // These quote the URL, or a part of it, and a password may stand there.
+        DbErr::Conn(RuntimeErr::Internal(_)) => malformed(),
+        DbErr::Conn(RuntimeErr::SqlxError(cause)) => match cause.as_ref() {
+            sqlx::Error::Configuration(_) => malformed(),
+            sqlx::Error::PoolTimedOut => DbErr::Custom("the database does not answer".to_owned()),
+            _ => error,
+        },
+        _ => error,
     })
 }
 

@@ -1,5 +1,14 @@
 //! The one test binary: every rule on SQLite and on Postgres, every path as clients take it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::float_arithmetic,
+    clippy::manual_is_multiple_of,
+    clippy::match_overlapping_arm,
+    clippy::ptr_arg,
+    clippy::type_complexity,
+    clippy::unnecessary_unwrap,
+    clippy::wrong_self_convention
+)]
 
 mod support;
 

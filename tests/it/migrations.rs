@@ -8,7 +8,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, Stat
 
 use crate::support::on_both;
 
-/// The tables, triggers, constraints and functions of a database, by name, but for those of the migrations' own record.
+/// The tables, triggers, constraints and functions of a database, by name, but for those of the
+/// migrations' own record.
 async fn things(db: &DatabaseConnection, on_postgres: bool) -> Vec<String> {
     let ask = if on_postgres {
         "SELECT c.relname || ' ' || c.relkind::text AS name FROM pg_class c

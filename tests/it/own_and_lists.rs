@@ -251,7 +251,7 @@ on_both! {
         let mut slow = lists.watch(Filter::default());
         let give = |number: usize| {
             let event = log[number - 1].clone();
-            lists.receive(&AuctionNews { event: event.into(), listing: None });
+            lists.receive(&AuctionNews { event, listing: None });
         };
         give(1);
         assert_eq!(tick(&mut quick).await.sequence(), 1);
@@ -269,7 +269,7 @@ on_both! {
         let mut marker = lists.watch(Filter { max_price: Some(1_000_000), ..Filter::default() });
         let other = house.list(&seller, house.a_lamp()).await;
         let opened = events::between(&house.db.read, other, 0, 1, 1).await.unwrap().pop().unwrap();
-        lists.receive(&AuctionNews { event: opened.into(), listing: None });
+        lists.receive(&AuctionNews { event: opened, listing: None });
         while tick(&mut marker).await.auction.listing.id != other {}
         assert_eq!(seen(&*tick(&mut slow).await), (SNAPSHOT, 3));
         assert_eq!(tick(&mut slow).await.auction.listing.id, other);

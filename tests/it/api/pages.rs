@@ -53,6 +53,7 @@ async fn walk(who: &Client, query: &str, at: &str, field: &str) -> Vec<String> {
     loop {
         let reply = who.send(&query, json!({ "after": after })).await;
         all.extend(reply.texts(&format!("{at}/nodes"), &format!("/{field}")));
+        assert!(all.len() < 100, "{at} does not end: {all:?}");
         after = reply.at(&format!("{at}/pageInfo/endCursor")).clone();
         if reply.at(&format!("{at}/pageInfo/hasNextPage")) == false {
             return all;
@@ -116,6 +117,7 @@ on_both! {
                     let next = page(&client, order, json!({ "first": size, "after": after })).await;
                     assert_eq!(around(&next).0, !after.is_null());
                     forwards.extend(titles(&next));
+                    assert!(forwards.len() <= whole.len(), "{order} by {size}: {forwards:?}");
                     after = next.at("/data/list/pageInfo/endCursor").clone();
                     if !around(&next).1 {
                         break;
@@ -128,6 +130,7 @@ on_both! {
                     let next = page(&client, order, arguments).await;
                     assert_eq!(around(&next).1, !before.is_null());
                     backwards.splice(0..0, titles(&next));
+                    assert!(backwards.len() <= whole.len(), "{order} by {size}: {backwards:?}");
                     before = next.at("/data/list/pageInfo/startCursor").clone();
                     if !around(&next).0 {
                         break;

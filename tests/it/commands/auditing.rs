@@ -84,7 +84,8 @@ const TAMPERING: &[(&str, &[&str])] = &[
         &[
             "DELETE FROM auction_events WHERE auction_id = {contested} AND sequence = 3",
             "DELETE FROM auction_events WHERE auction_id = {contested} AND sequence = 5",
-            "UPDATE auction_events SET sequence = 7 WHERE auction_id = {contested} AND sequence = 1",
+            "UPDATE auction_events SET sequence = 7 \
+             WHERE auction_id = {contested} AND sequence = 1",
             "UPDATE auctions SET sequence = sequence + 1 WHERE id = {listed}",
             "UPDATE auctions SET sequence = sequence - 1 WHERE id = {led}",
             "DELETE FROM auction_events WHERE auction_id = {led}",

@@ -60,7 +60,8 @@ fn start() -> String {
         "\"$1/postgres\" -D \"$2/data\" -k \"$2\" -h 127.0.0.1 -p {port} -c max_connections=400 \
          -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=128MB \
          >\"$2/log\" 2>&1 & server=$!; echo started; \
-         cat >/dev/null; kill -QUIT $server; wait $server; rm -rf \"$2/data\" \"$2\"/.s* \"$2/log\"; \
+         cat >/dev/null; kill -QUIT $server; wait $server; \
+         rm -rf \"$2/data\" \"$2\"/.s* \"$2/log\"; \
          rmdir \"$2\" 2>/dev/null"
     );
     let mut child = as_its_user(&bin, &run, &folder)
