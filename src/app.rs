@@ -8,15 +8,15 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{ClientConfig, DatabaseConfig, HouseConfig},
+    config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig},
     engine::{Clock, Engine},
     graphql::{self, RateLimits},
     http::{App, router},
     live::{
-        bus::{LocalBus, Rooms},
-        hub::Hub,
-        lists::Lists,
-        people::People,
+        bus::{Bus, NoBus},
+        nats::{MalformedAddress, NatsBus},
+        rooms::Rooms,
+        sweep,
     },
     store::connection::Db,
     worker::closer,
@@ -27,6 +27,8 @@ use crate::{
 pub struct Config {
     /// Where the data is.
     pub database: DatabaseConfig,
+    /// How nodes hear of each other.
+    pub bus: BusConfig,
     /// The house's numbers.
     pub house: HouseConfig,
     /// What clients may do.
@@ -41,6 +43,9 @@ pub enum Failure {
     /// The database cannot be used.
     #[error("the database: {0}")]
     Database(#[from] sea_orm::DbErr),
+    /// The bus cannot be used.
+    #[error("the bus: {0}")]
+    Bus(#[from] MalformedAddress),
     /// The engine did not start.
     #[error("the engine: {0}")]
     Engine(#[from] crate::engine::Error),
@@ -69,6 +74,7 @@ pub struct House {
     /// Where it listens.
     pub address: SocketAddr,
     db: Db,
+    nats: Option<Arc<NatsBus>>,
     stop: CancellationToken,
     sockets: tokio_util::task::TaskTracker,
     server: JoinHandle<std::io::Result<()>>,
@@ -85,12 +91,17 @@ impl House {
         let db = Db::open(&config.database.database_url, &pools).await?;
         migration::up(&db.write).await?;
         let rules = config.house.rules();
-        let hub = Hub::new(db.clone(), rules.increments.clone());
-        let lists = Lists::start(db.clone(), rules.increments.clone());
-        let rooms = Rooms { hub, lists, people: People::new() };
-        let bus = Arc::new(LocalBus::new(rooms.clone()));
+        let nats = match &config.bus.nats_url {
+            Some(urls) => Some(NatsBus::connect(urls, &config.bus.nats_prefix).await?),
+            None => None,
+        };
+        let bus: Arc<dyn Bus> = match &nats {
+            Some(nats) => Arc::clone(nats) as _,
+            None => Arc::new(NoBus),
+        };
+        let rooms = Rooms::open(&db, &rules.increments, bus);
         let lanes = config.house.lanes(db.writers(&pools));
-        let engine = Engine::start(db.clone(), rules, config.clock, lanes, rooms, bus).await?;
+        let engine = Engine::start(db.clone(), rules, config.clock, lanes, rooms.clone()).await?;
 
         let rates = Arc::new(RateLimits::new(config.clients.rates()));
         let limits = config.clients.limits();
@@ -113,11 +124,16 @@ impl House {
         let server =
             axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let server = tokio::spawn(server.into_future());
-        let workers = vec![
+        let mut workers = vec![
             tokio::spawn(closer::run(Arc::clone(&engine), stop.clone())),
             tokio::spawn(housekeeping(rates, stop.clone())),
+            tokio::spawn(Arc::clone(&rooms.presence).run(stop.clone())),
+            tokio::spawn(sweep::run(rooms, db.clone(), stop.clone())),
         ];
-        Ok(Self { engine, address, db, stop, sockets, server, workers })
+        if let Some(nats) = &nats {
+            workers.push(tokio::spawn(Arc::clone(nats).run(stop.clone())));
+        }
+        Ok(Self { engine, address, db, nats, stop, sockets, server, workers })
     }
 
     /// Serves until `until`, then closes.
@@ -140,7 +156,7 @@ impl House {
     /// # Errors
     /// When it takes too long.
     pub async fn close(self) -> Result<(), Failure> {
-        let Self { engine, db, stop, sockets, server, workers, .. } = self;
+        let Self { engine, db, nats, stop, sockets, server, workers, .. } = self;
         stop.cancel();
         sockets.close();
         let orderly = async {
@@ -154,6 +170,9 @@ impl House {
                 }
             }
             engine.drain().await;
+            if let Some(nats) = nats {
+                nats.drain().await;
+            }
             db.close().await;
         };
         tokio::time::timeout(CLOSING, orderly).await.map_err(|_| Failure::Slow)
@@ -207,4 +226,8 @@ fn describe() {
     describe_counter!("neighborbid_deliveries_total", "Updates handed to watchers.");
     describe_counter!("neighborbid_resyncs_total", "Watchers that fell behind and got a snapshot.");
     describe_counter!("neighborbid_log_reads_total", "Holes in the news filled from the log.");
+    describe_gauge!("neighborbid_bus_up", "1 while the bus between nodes works, else 0.");
+    describe_counter!("neighborbid_bus_dropped_total", "Messages not sent: the bus was down.");
+    describe_counter!("neighborbid_sweeps_total", "Reads of the log for what the bus lost.");
+    describe_counter!("neighborbid_swept_events_total", "Events that only those reads brought.");
 }

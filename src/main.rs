@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use neighborbid::{
     app::{Config, House},
     audit,
-    config::{ClientConfig, DatabaseConfig, HouseConfig, LogFormat},
+    config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig, LogFormat},
     demo::{self, DemoConfig},
     engine::Clock,
     graphql,
@@ -80,6 +80,8 @@ struct Serve {
     #[command(flatten)]
     database: DatabaseConfig,
     #[command(flatten)]
+    bus: BusConfig,
+    #[command(flatten)]
     house: HouseConfig,
     #[command(flatten)]
     clients: ClientConfig,
@@ -138,8 +140,8 @@ async fn run(command: Command) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve(serve) => {
-            let Serve { database, house, clients } = *serve;
-            let config = Config { database, house, clients, clock: Clock::Real };
+            let Serve { database, bus, house, clients } = *serve;
+            let config = Config { database, bus, house, clients, clock: Clock::Real };
             let house = House::open(config).await?;
             tracing::info!(address = %house.address, "serving");
             house.run(stopped()).await?;

@@ -1,6 +1,7 @@
 //! Notes to people about what happened to them.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Time,
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// A note to one person.
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "notifications")]
 pub struct Model {
     /// Its id.

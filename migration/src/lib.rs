@@ -27,6 +27,7 @@ mod m0007_buy_now;
 mod m0008_orders;
 mod m0009_notifications;
 mod m0010_search_text;
+mod m0011_event_time;
 mod sql;
 
 /// All changes, in order.
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_orders::Migration),
             Box::new(m0009_notifications::Migration),
             Box::new(m0010_search_text::Migration),
+            Box::new(m0011_event_time::Migration),
         ]
     }
 }

@@ -33,7 +33,7 @@ use std::{
 
 use crate::{
     app::{self, Config, House},
-    config::{ClientConfig, HouseConfig, Payments},
+    config::{BusConfig, ClientConfig, HouseConfig, Payments},
     engine::{self, Clock},
 };
 use folder::Folder;
@@ -130,7 +130,8 @@ pub async fn run(
 
 fn config(folder: &Folder, house: HouseConfig, clients: ClientConfig, clock: Clock) -> Config {
     let payments = Payments::Simulated;
-    Config { database: folder.database(), house: HouseConfig { payments, ..house }, clients, clock }
+    let (database, house) = (folder.database(), HouseConfig { payments, ..house });
+    Config { database, bus: BusConfig::none(), house, clients, clock }
 }
 
 async fn fill(house: &House, folder: &Folder) -> Result<(String, Market), engine::Error> {

@@ -5,10 +5,12 @@ use entity::{
     ids::{BidId, UserId},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::money::{Money, OutOfRange};
 
 /// A user's two balances.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Balances {
     /// Free to spend.
     pub available: Money,

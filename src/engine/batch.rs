@@ -60,7 +60,7 @@ pub(super) async fn settle(core: &Core, jobs: &[Job]) -> Vec<Result<Verdict, Err
     metrics::histogram!("neighborbid_batch_seconds").record(began.elapsed().as_secs_f64());
     match settled {
         Ok(judged) => {
-            core.bus.publish(judged.news);
+            core.rooms.publish(judged.news);
             judged.verdicts
         }
         Err(error) => {

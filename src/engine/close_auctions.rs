@@ -56,7 +56,7 @@ impl Engine {
         if turned > 0 {
             work.save(&tx).await?;
             commit(tx).await?;
-            self.core.bus.publish(work.into_news());
+            self.core.rooms.publish(work.into_news());
             metrics::counter!("neighborbid_closings_total").increment(turned as u64);
             metrics::histogram!("neighborbid_closing_seconds")
                 .record(began.elapsed().as_secs_f64());

@@ -93,7 +93,7 @@ impl Engine {
         if opens {
             let listing = Some(Arc::clone(&listing));
             self.core
-                .bus
+                .rooms
                 .publish(vec![News::Auction(AuctionNews { event: Arc::new(event), listing })]);
         }
         self.deadlines.notify_one();

@@ -105,7 +105,7 @@ impl Engine {
         let view = auctions::views(&tx, &[id], &self.rules().increments).await?.pop();
         let view = view.ok_or_else(|| Error::Fault("an ended auction is gone".to_owned()))?;
         commit(tx).await?;
-        self.core.bus.publish(work.into_news());
+        self.core.rooms.publish(work.into_news());
         Ok(view)
     }
 

@@ -41,7 +41,7 @@ use tokio::sync::Notify;
 
 use crate::{
     domain::{auction::SoftClose, increments::IncrementTable, money::Currency, order::OrderTimes},
-    live::bus::{Bus, Rooms},
+    live::rooms::Rooms,
     store::{connection::Db, truncate},
 };
 use lane::Lanes;
@@ -94,7 +94,7 @@ struct Core {
     db: Db,
     rules: Rules,
     clock: Clock,
-    bus: Arc<dyn Bus>,
+    rooms: Rooms,
 }
 
 impl Core {
@@ -116,7 +116,6 @@ impl Core {
 pub struct Engine {
     core: Arc<Core>,
     lanes: Lanes,
-    rooms: Rooms,
     places: Places,
     passwords: Passwords,
     /// Told when a deadline may have become earlier.
@@ -134,14 +133,12 @@ impl Engine {
         clock: Clock,
         lanes: LaneSettings,
         rooms: Rooms,
-        bus: Arc<dyn Bus>,
     ) -> Result<Arc<Self>, Error> {
         let places = Places::load(&db.read).await?;
-        let core = Arc::new(Core { db, rules, clock, bus });
+        let core = Arc::new(Core { db, rules, clock, rooms });
         Ok(Arc::new(Self {
             lanes: Lanes::start(&core, lanes),
             core,
-            rooms,
             places,
             passwords: Passwords::new()?,
             deadlines: Notify::new(),

@@ -120,7 +120,7 @@ impl Engine {
         orders::save(&tx, &order).await?;
         work.save(&tx).await?;
         commit(tx).await?;
-        self.core.bus.publish(work.into_news());
+        self.core.rooms.publish(work.into_news());
         self.deadlines.notify_one();
         Ok(order)
     }

@@ -14,6 +14,8 @@ use crate::{
         feed::{self, Feed},
         lists::ListFeed,
         people::OwnFeed,
+        presence::PresenceFeed,
+        sweep,
     },
     store::{
         auction_page::{self, Place, Sort},
@@ -33,6 +35,12 @@ impl Engine {
     /// Whether the database answers.
     pub async fn is_ready(&self) -> bool {
         self.core.db.read.ping().await.is_ok() && self.core.db.write.ping().await.is_ok()
+    }
+
+    /// Whether the other nodes are heard by the bus; without one there are none.
+    #[must_use]
+    pub fn is_bus_up(&self) -> bool {
+        sweep::is_up(self.core.rooms.bus.health().as_ref())
     }
 
     /// The auction of an id.
@@ -139,18 +147,33 @@ impl Engine {
         auction: AuctionId,
         after: Option<i64>,
     ) -> Result<Option<Feed>, Error> {
-        Ok(feed::watch(&self.rooms.hub, auction, after).await?)
+        Ok(feed::watch(&self.core.rooms.hub, auction, after).await?)
     }
 
     /// Begins to watch a list: events of the auctions that it shows, as they happen.
     #[must_use]
     pub fn watch_list(&self, filter: Filter) -> ListFeed {
-        self.rooms.lists.watch(filter)
+        self.core.rooms.lists.watch(filter)
     }
 
     /// Begins to watch one's own affairs.
     #[must_use]
     pub fn watch_own(&self, user: UserId) -> OwnFeed {
-        self.rooms.people.watch(user)
+        self.core.rooms.people.watch(user)
+    }
+
+    /// How many watch an auction now, on all nodes; approximate within seconds.
+    #[must_use]
+    pub fn watcher_count(&self, auction: AuctionId) -> u32 {
+        self.core.rooms.presence.count(auction)
+    }
+
+    /// Begins to watch how many watch; `None` when there is no such auction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn watch_presence(&self, auction: AuctionId) -> Result<Option<PresenceFeed>, Error> {
+        let found = self.auction(auction).await?;
+        Ok(found.map(|_| self.core.rooms.presence.watch(auction)))
     }
 }

@@ -99,7 +99,8 @@ impl Engine {
         auctions::save_words(&tx, listing).await?;
         commit(tx).await?;
         let listing = Some(Arc::clone(&view.listing));
-        self.core.bus.publish(vec![News::Auction(AuctionNews { event: Arc::new(event), listing })]);
+        let news = AuctionNews { event: Arc::new(event), listing };
+        self.core.rooms.publish(vec![News::Auction(news)]);
         Ok(view)
     }
 }

@@ -118,8 +118,8 @@ impl Engine {
         };
         idempotency::insert(&tx, &[remembered]).await?;
         commit(tx).await?;
-        let news = PersonNews { user: owner, wallet_changed: true, notification: None };
-        self.core.bus.publish(vec![News::Person(news)]);
+        let news = PersonNews { user: owner, wallet: Some(after), notification: None };
+        self.core.rooms.publish(vec![News::Person(news)]);
         Ok(after)
     }
 

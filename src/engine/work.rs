@@ -327,16 +327,20 @@ impl<'a> Work<'a> {
     /// What to publish once it is committed.
     pub fn into_news(self) -> Vec<News> {
         let auction = |event| News::Auction(AuctionNews { event: Arc::new(event), listing: None });
+        let changed_wallet = |user| {
+            let wallet = self.wallets.get(&user);
+            wallet.filter(|_| self.changed_wallets.contains(&user)).map(|wallet| wallet.balances)
+        };
         let mut people: BTreeMap<UserId, Vec<PersonNews>> = BTreeMap::new();
         for notification in self.notifications {
             let user = notification.user_id;
-            let has_paid = self.changed_wallets.contains(&user);
             let notification = Some(Arc::new(notification));
-            let news = PersonNews { user, wallet_changed: has_paid, notification };
+            let news = PersonNews { user, wallet: changed_wallet(user), notification };
             people.entry(user).or_default().push(news);
         }
-        for user in self.changed_wallets {
-            let only_money = || vec![PersonNews { user, wallet_changed: true, notification: None }];
+        for &user in &self.changed_wallets {
+            let wallet = changed_wallet(user);
+            let only_money = || vec![PersonNews { user, wallet, notification: None }];
             people.entry(user).or_insert_with(only_money);
         }
         let people = people.into_values().flatten().map(News::Person);

@@ -10,7 +10,7 @@ use super::{
     context::{ContextExt, Moment},
     error::{Code, coded},
     query::AuctionFilter,
-    types::update::{AuctionUpdate, ViewerUpdate},
+    types::update::{AuctionPresence, AuctionUpdate, ViewerUpdate},
 };
 
 /// Live updates.
@@ -57,6 +57,21 @@ impl Subscription {
             metrics::counter!("neighborbid_deliveries_total").increment(1);
             AuctionUpdate::try_from(update.as_ref())
         }))
+    }
+
+    /// How many watch an auction (run `auctionUpdated` on it), over all nodes: at once, then when
+    /// it changed, once a second at most. Approximate within seconds. It does not end by itself.
+    async fn auction_presence(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which auction.")] auction_id: ID,
+    ) -> Result<impl Stream<Item = AuctionPresence> + use<>> {
+        let unknown = || coded(Code::NotFound, "There is no such auction.");
+        let auction: AuctionId = auction_id.parse().map_err(|_| unknown())?;
+        let feed = ctx.engine()?.watch_presence(auction).await;
+        let feed = feed.map_err(|error| ctx.fault(error))?.ok_or_else(unknown)?;
+        let counts = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
+        Ok(counts.map(move |count| AuctionPresence::new(auction, count)))
     }
 
     /// The viewer's own affairs as they happen: the wallet whenever it changes (a lead won or

@@ -13,12 +13,16 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Able to serve: the database answers, and the house is not closing.
+/// Able to serve: the database answers, and the house is not closing. Without the bus it still
+/// serves, and says so.
 pub async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
     if app.stop.is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "closing\n")
     } else if app.engine.is_ready().await {
-        (StatusCode::OK, "ready\n")
+        match app.engine.is_bus_up() {
+            true => (StatusCode::OK, "ready\n"),
+            false => (StatusCode::OK, "ready; the bus is down: updates come from the log\n"),
+        }
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
     }

@@ -1,12 +1,17 @@
-//! The bus that carries committed events to every node that has watchers. The event log in the
-//! database is the truth; the bus is a wake-up with the payload, and may lose or repeat.
+//! The bus that carries committed events to the other nodes. The event log in the database is the
+//! truth; the bus is a wake-up with the payload, and may lose, repeat or reorder.
 
 use std::{fmt, sync::Arc};
 
-use entity::{ids::UserId, notification};
+use entity::{
+    ids::{AuctionId, UserId},
+    notification,
+};
+use serde::{Deserialize, Serialize};
+use tokio::{sync::watch, task::AbortHandle};
+use uuid::Uuid;
 
-use super::{hub::Hub, lists::Lists, people::People};
-use crate::domain::{event::Event, listing::Listing};
+use crate::domain::{event::Event, ledger::Balances, listing::Listing};
 
 /// Something committed, on its way to those who watch.
 #[derive(Debug, Clone)]
@@ -18,73 +23,117 @@ pub enum News {
 }
 
 /// Something of one person: seen by that person alone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PersonNews {
     /// Whose.
     pub user: UserId,
-    /// Whether the wallet's balances changed. They are read when told, so that the newest are.
-    pub wallet_changed: bool,
+    /// The wallet right after it changed. Watchers are shown the newest, read when they are told.
+    pub wallet: Option<Balances>,
     /// A new notification.
     pub notification: Option<Arc<notification::Model>>,
 }
 
 /// A committed event of an auction.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuctionNews {
     /// The event.
     pub event: Arc<Event>,
-    /// The auction's words, when the event changed them.
+    /// The auction's words, when the event changed them. They stay on the node of the change:
+    /// another one reads them.
+    #[serde(skip)]
     pub listing: Option<Arc<Listing>>,
 }
 
-/// Carries news. It must not wait: it is called between a commit and its replies.
-pub trait Bus: fmt::Debug + Send + Sync {
-    /// Hands news on, in order.
-    fn publish(&self, news: Vec<News>);
+/// How many watch what on a node: what changed since its last report, and everything now and then.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// Which node.
+    pub node: Uuid,
+    /// Its own watchers.
+    pub counts: Vec<(AuctionId, u32)>,
 }
 
-/// Everything on this node that takes news.
-#[derive(Debug, Clone)]
-pub struct Rooms {
-    /// Who watches an auction.
-    pub hub: Arc<Hub>,
-    /// Who watches a list.
-    pub lists: Arc<Lists>,
-    /// Who watches their own affairs.
-    pub people: Arc<People>,
+/// What a node may listen to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// The events of one auction: [`AuctionNews`].
+    Auction(AuctionId),
+    /// The events of all auctions, for lists: [`AuctionNews`].
+    Auctions,
+    /// One person's own news: [`PersonNews`].
+    Person(UserId),
+    /// The nodes' reports: [`Report`].
+    Nodes,
 }
 
-impl Rooms {
-    /// Hands news to those whom they concern.
-    pub fn receive(&self, news: News) {
-        match news {
-            News::Auction(news) => {
-                self.lists.receive(&news);
-                self.hub.receive(news);
-            }
-            News::Person(news) => self.people.receive(news),
-        }
-    }
-}
+/// What is done with a message: its bytes are the JSON of what its subject carries.
+pub type Take = Box<dyn Fn(&[u8]) + Send + Sync>;
 
-/// The bus of a single process: straight to its rooms.
-#[derive(Debug)]
-pub struct LocalBus {
-    rooms: Rooms,
-}
+/// Listening to a subject; dropped, it ends.
+#[derive(Debug, Default)]
+pub struct Listening(Option<AbortHandle>);
 
-impl LocalBus {
-    /// A bus to `rooms`.
+impl Listening {
+    /// Until `task` is aborted.
     #[must_use]
-    pub fn new(rooms: Rooms) -> Self {
-        Self { rooms }
+    pub fn by(task: AbortHandle) -> Self {
+        Self(Some(task))
     }
 }
 
-impl Bus for LocalBus {
-    fn publish(&self, news: Vec<News>) {
-        for news in news {
-            self.rooms.receive(news);
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
         }
+    }
+}
+
+/// How the bus is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// What this node says comes back to it.
+    pub is_up: bool,
+    /// How often messages may have been lost since the start.
+    pub losses: u64,
+}
+
+/// Carries news between nodes. Nothing here waits: it is called between a commit and its replies.
+pub trait Bus: fmt::Debug + Send + Sync {
+    /// This node, among the others.
+    fn node(&self) -> Uuid;
+
+    /// Hands news to the other nodes, in order.
+    fn publish(&self, news: &[News]);
+
+    /// Tells the other nodes who watches here.
+    fn report(&self, report: &Report);
+
+    /// Hands what the other nodes say about `subject` to `take`.
+    fn listen(&self, subject: Subject, take: Take) -> Listening;
+
+    /// How it is; `None` for a bus that cannot lose anything.
+    fn health(&self) -> Option<watch::Receiver<Health>>;
+}
+
+/// The bus of a single node: there is nobody to tell.
+#[derive(Debug, Default)]
+pub struct NoBus;
+
+impl Bus for NoBus {
+    fn node(&self) -> Uuid {
+        Uuid::nil()
+    }
+
+    fn publish(&self, _: &[News]) {}
+
+    fn report(&self, _: &Report) {}
+
+    fn listen(&self, _: Subject, _: Take) -> Listening {
+        Listening::default()
+    }
+
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        None
     }
 }

@@ -15,7 +15,6 @@ use super::{
     topic::Position,
     update::Update,
 };
-use crate::store::events;
 
 /// How many missed events are replayed at most; who missed more gets a snapshot.
 pub const REPLAY: i64 = 1_000;
@@ -84,17 +83,21 @@ impl Feed {
                 return Ok(());
             }
         };
-        let auction = self.watch.topic.auction;
-        let missed = events::between(&hub.db.read, auction, from, newest, REPLAY).await?;
-        if missed.len() as i64 != newest - from {
+        let topic = &self.watch.topic;
+        let missed = match topic.since(from) {
+            Some(missed) => Some(missed),
+            None => {
+                hub.remember(topic, from).await?;
+                topic.since(from)
+            }
+        };
+        match missed {
+            Some(missed) => self.backlog.extend(missed),
             // The log is shorter than it should be (a replica that lags, say): start from now.
-            self.backlog.push_back(Arc::new(current.to_snapshot()));
-            return Ok(());
+            None => self.backlog.push_back(Arc::new(current.to_snapshot())),
         }
-        for (place, event) in missed.iter().enumerate() {
-            let update = Update::of_event(event, &current.auction.listing);
-            let update = if as_snapshot && place == 0 { update.to_snapshot() } else { update };
-            self.backlog.push_back(Arc::new(update));
+        if let Some(first) = self.backlog.front_mut().filter(|_| as_snapshot) {
+            *first = Arc::new(first.to_snapshot());
         }
         Ok(())
     }

@@ -10,29 +10,39 @@ use entity::{enums::EventKind, ids::AuctionId};
 use sea_orm::DbErr;
 
 use super::{
-    bus::AuctionNews,
+    bus::{AuctionNews, Bus, Listening, Subject},
     topic::{Position, Topic},
+    update::Update,
 };
 use crate::{
-    domain::{increments::IncrementTable, listing::AuctionView},
+    domain::{event::Event, increments::IncrementTable, listing::AuctionView},
     store::{auctions, connection::Db, events},
 };
 
 /// How many events one read of the log brings.
 const READ: i64 = 1_000;
 
+/// How often the log is read for an event that was announced and is not in it.
+const TRIES: u32 = 500;
+
+/// How long news that are overtaken by later ones may still come by themselves.
+const GRACE: Duration = Duration::from_millis(10);
+
 /// The topics of this node: one for each auction that somebody watches here.
 #[derive(Debug)]
 pub struct Hub {
     pub(super) db: Db,
     table: IncrementTable,
+    bus: Arc<dyn Bus>,
     topics: Mutex<HashMap<AuctionId, Watched>>,
 }
 
 #[derive(Debug)]
 struct Watched {
     topic: Arc<Topic>,
-    watchers: usize,
+    watchers: u32,
+    /// Only what is watched here is listened to.
+    _listening: Listening,
 }
 
 /// A watcher's hold on a topic: dropped with the last one, the topic is forgotten.
@@ -43,10 +53,10 @@ pub(super) struct Watch {
 }
 
 impl Hub {
-    /// A hub that reads from `db`.
+    /// A hub that reads from `db` and hears the other nodes by `bus`.
     #[must_use]
-    pub fn new(db: Db, table: IncrementTable) -> Arc<Self> {
-        Arc::new(Self { db, table, topics: Mutex::new(HashMap::new()) })
+    pub fn new(db: Db, table: IncrementTable, bus: Arc<dyn Bus>) -> Arc<Self> {
+        Arc::new(Self { db, table, bus, topics: Mutex::new(HashMap::new()) })
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<AuctionId, Watched>> {
@@ -55,13 +65,36 @@ impl Hub {
 
     /// Takes news of a commit; drops them when nobody watches that auction here.
     pub fn receive(self: &Arc<Self>, news: AuctionNews) {
-        let topic = match self.topics().get(&news.event.auction) {
-            Some(watched) => Arc::clone(&watched.topic),
-            None => return,
-        };
+        let Some(topic) = self.topic(news.event.auction) else { return };
         if topic.receive(news) {
             self.fill_soon(topic);
         }
+    }
+
+    fn topic(&self, auction: AuctionId) -> Option<Arc<Topic>> {
+        self.topics().get(&auction).map(|watched| Arc::clone(&watched.topic))
+    }
+
+    /// Takes what another node says about an auction.
+    fn hear(self: &Arc<Self>, auction: AuctionId, message: &[u8]) {
+        match serde_json::from_slice::<AuctionNews>(message) {
+            Ok(news) if news.event.auction == auction => self.receive(news),
+            // Another version's message, perhaps: the log says what it meant.
+            _ => {
+                let doubted = self.topic(auction).filter(|topic| topic.doubt());
+                doubted.into_iter().for_each(|topic| self.fill_soon(topic));
+            }
+        }
+    }
+
+    /// How many watch an auction on this node.
+    pub fn watchers(&self, auction: AuctionId) -> u32 {
+        self.topics().get(&auction).map_or(0, |watched| watched.watchers)
+    }
+
+    /// How many watch each auction that is watched on this node.
+    pub fn all_watchers(&self) -> HashMap<AuctionId, u32> {
+        self.topics().iter().map(|(auction, watched)| (*auction, watched.watchers)).collect()
     }
 
     /// Joins an auction's watchers; `None` when there is no such auction. However many join at
@@ -88,9 +121,14 @@ impl Hub {
 
     fn join(self: &Arc<Self>, auction: AuctionId) -> Watch {
         let mut topics = self.topics();
-        let watched = topics
-            .entry(auction)
-            .or_insert_with(|| Watched { topic: Arc::new(Topic::new(auction)), watchers: 0 });
+        let watched = topics.entry(auction).or_insert_with(|| {
+            let hub = Arc::downgrade(self);
+            let hear = move |message: &[u8]| {
+                hub.upgrade().into_iter().for_each(|hub| hub.hear(auction, message));
+            };
+            let _listening = self.bus.listen(Subject::Auction(auction), Box::new(hear));
+            Watched { topic: Arc::new(Topic::new(auction)), watchers: 0, _listening }
+        });
         watched.watchers += 1;
         metrics::gauge!("neighborbid_watchers").increment(1);
         Watch { hub: Arc::clone(self), topic: Arc::clone(&watched.topic) }
@@ -103,6 +141,10 @@ impl Hub {
     fn fill_soon(self: &Arc<Self>, topic: Arc<Topic>) {
         let hub = Arc::clone(self);
         tokio::spawn(async move {
+            tokio::time::sleep(GRACE).await;
+            if !topic.is_wanting() {
+                return;
+            }
             metrics::counter!("neighborbid_log_reads_total").increment(1);
             if let Err(error) = hub.fill(&topic).await {
                 tracing::warn!(%error, auction = %topic.auction, "reading the event log");
@@ -113,22 +155,80 @@ impl Hub {
 
     /// Reads the log until the topic has heard of everything that was announced.
     pub(super) async fn fill(&self, topic: &Topic) -> Result<(), DbErr> {
-        loop {
+        for _ in 0..TRIES {
             let after = topic.newest();
             let read = events::between(&self.db.read, topic.auction, after, i64::MAX, READ).await?;
-            let edited = read.iter().any(|event| event.kind == EventKind::Edited);
-            let listing = match edited {
-                true => self.view(topic.auction).await?.map(|view| view.listing),
-                false => None,
-            };
-            let news = |event| AuctionNews { event, listing: listing.clone() };
             let is_empty = read.is_empty();
-            if !topic.fill(read.into_iter().map(news).collect()) {
+            if !topic.fill(self.with_words(topic.auction, read).await?) {
                 return Ok(());
             }
             if is_empty {
                 // Announced, not readable yet: a replica that lags, say.
                 tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        topic.give_up();
+        Ok(())
+    }
+
+    async fn with_words(
+        &self,
+        auction: AuctionId,
+        read: Vec<Arc<Event>>,
+    ) -> Result<Vec<AuctionNews>, DbErr> {
+        let edited = read.iter().any(|event| event.kind == EventKind::Edited);
+        let listing = match edited {
+            true => self.view(auction).await?.map(|view| view.listing),
+            false => None,
+        };
+        let news = |event| AuctionNews { event, listing: listing.clone() };
+        Ok(read.into_iter().map(news).collect())
+    }
+
+    /// Puts the events after `after` at hand, once for all who come back from as far.
+    pub(super) async fn remember(&self, topic: &Topic, after: i64) -> Result<(), DbErr> {
+        let _one_at_a_time = topic.remembering.lock().await;
+        let reach = topic.reach();
+        let Some(Position { current, .. }) = topic.position().filter(|_| after < reach) else {
+            return Ok(());
+        };
+        metrics::counter!("neighborbid_log_reads_total").increment(1);
+        let from = after.min(current.sequence() - READ);
+        let older = events::between(&self.db.read, topic.auction, from, reach, READ).await?;
+        let update = |event: &Arc<Event>| Update::of_event(event, &current.auction.listing);
+        topic.remember(older.iter().map(|event| Arc::new(update(event))).collect());
+        Ok(())
+    }
+
+    /// Reads from the log whatever the bus may have lost: one query for all that is watched here.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn sweep(&self) -> Result<(), DbErr> {
+        loop {
+            let topics: HashMap<_, _> = {
+                let topics = self.topics();
+                let loaded = topics.values().map(|watched| &watched.topic);
+                let live = loaded.filter(|topic| topic.loaded.initialized() && !topic.is_over());
+                live.map(|topic| (topic.auction, Arc::clone(topic))).collect()
+            };
+            if topics.is_empty() {
+                return Ok(());
+            }
+            let places: Vec<_> = topics.values().map(|t| (t.auction, t.newest())).collect();
+            let read = events::after_each(&self.db.read, &places, READ).await?;
+            let is_all = (read.len() as i64) < READ;
+            let mut of_topic: HashMap<AuctionId, Vec<Arc<Event>>> = HashMap::new();
+            for event in read {
+                of_topic.entry(event.auction).or_default().push(event);
+            }
+            for (auction, read) in of_topic {
+                let read = self.with_words(auction, read).await?;
+                let news = topics.get(&auction).map_or(0, |topic| topic.catch_up(read));
+                metrics::counter!("neighborbid_swept_events_total").increment(news);
+            }
+            if is_all {
+                return Ok(());
             }
         }
     }

@@ -8,13 +8,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use entity::ids::AuctionId;
+use chrono::{TimeDelta, Utc};
+use entity::{Time, enums::EventKind, ids::AuctionId};
+use sea_orm::DbErr;
 use tokio::sync::{mpsc, watch};
 
-use super::{bus::AuctionNews, update::Update};
+use super::{
+    bus::{AuctionNews, Bus, Listening, Subject},
+    update::Update,
+};
 use crate::{
     domain::{filter::Filter, increments::IncrementTable, listing::Listing},
-    store::{auctions, connection::Db},
+    store::{auctions, connection::Db, events},
 };
 
 /// How many news may wait to be matched.
@@ -26,11 +31,25 @@ const KEPT: usize = 10_000;
 /// How many listings are kept at hand to match against.
 const LISTINGS: usize = 20_000;
 
+/// How far back a sweep looks: longer than a transaction lasts and clocks differ.
+const BACK: TimeDelta = TimeDelta::seconds(15);
+
+/// How many events a sweep reads at once.
+const READ: i64 = 2_000;
+
 /// The watched lists of this node.
 #[derive(Debug)]
 pub struct Lists {
-    lists: Mutex<HashMap<Filter, Arc<List>>>,
+    watched: Mutex<Watched>,
+    bus: Arc<dyn Bus>,
     inbox: mpsc::Sender<AuctionNews>,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    lists: HashMap<Filter, Arc<List>>,
+    /// While there is any list: a list may show any auction, so all of them are listened to.
+    listening: Option<Listening>,
 }
 
 #[derive(Debug, Default)]
@@ -70,22 +89,22 @@ pub struct ListFeed {
 impl Lists {
     /// No lists yet; matching runs until the last handle is gone.
     #[must_use]
-    pub fn start(db: Db, table: IncrementTable) -> Arc<Self> {
+    pub fn start(db: Db, table: IncrementTable, bus: Arc<dyn Bus>) -> Arc<Self> {
         let (inbox, news) = mpsc::channel(INBOX);
-        let lists = Arc::new(Self { lists: Mutex::new(HashMap::new()), inbox });
+        let lists = Arc::new(Self { watched: Mutex::default(), bus, inbox });
         let matcher =
             Matcher { lists: Arc::downgrade(&lists), db, table, listings: HashMap::new() };
         tokio::spawn(matcher.run(news));
         lists
     }
 
-    fn lists(&self) -> MutexGuard<'_, HashMap<Filter, Arc<List>>> {
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes news of a commit; drops them when no list is watched here.
     pub fn receive(&self, news: &AuctionNews) {
-        if !self.lists().is_empty() && self.inbox.try_send(news.clone()).is_err() {
+        if !self.watched().lists.is_empty() && self.inbox.try_send(news.clone()).is_err() {
             metrics::counter!("neighborbid_list_news_dropped_total").increment(1);
         }
     }
@@ -95,13 +114,43 @@ impl Lists {
     pub fn watch(self: &Arc<Self>, filter: Filter) -> ListFeed {
         let (list, newest) = {
             // Counted as a watcher before the lock is given back: the last one to leave looks.
-            let mut lists = self.lists();
-            let list = Arc::clone(lists.entry(filter.clone()).or_default());
+            let mut watched = self.watched();
+            watched.listening.get_or_insert_with(|| self.listen());
+            let list = Arc::clone(watched.lists.entry(filter.clone()).or_default());
             let newest = list.newest.subscribe();
             (list, newest)
         };
         let place = list.kept().next_place;
         ListFeed { lists: Arc::clone(self), filter, list, newest, place, held_back: None }
+    }
+
+    fn listen(self: &Arc<Self>) -> Listening {
+        let lists = Arc::downgrade(self);
+        let take = move |message: &[u8]| {
+            if let (Ok(news), Some(lists)) = (serde_json::from_slice(message), lists.upgrade()) {
+                lists.receive(&news);
+            }
+        };
+        self.bus.listen(Subject::Auctions, Box::new(take))
+    }
+
+    /// Reads from the log whatever the bus may have lost since `since`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn sweep(&self, db: &Db, since: Time) -> Result<(), DbErr> {
+        let mut from = since.min(Utc::now()) - BACK;
+        while !self.watched().lists.is_empty() {
+            let read = events::since(&db.read, from, READ).await?;
+            for event in &read {
+                self.receive(&AuctionNews { event: Arc::clone(event), listing: None });
+            }
+            match read.last() {
+                Some(last) if read.len() as i64 >= READ && last.at > from => from = last.at,
+                _ => break,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -178,10 +227,13 @@ impl ListFeed {
 
 impl Drop for ListFeed {
     fn drop(&mut self) {
-        let mut lists = self.lists.lists();
+        let mut watched = self.lists.watched();
         // This one's receiver still counts.
         if self.list.newest.receiver_count() <= 1 {
-            lists.remove(&self.filter);
+            watched.lists.remove(&self.filter);
+        }
+        if watched.lists.is_empty() {
+            watched.listening = None;
         }
     }
 }
@@ -203,8 +255,12 @@ impl Matcher {
             let Some(lists) = self.lists.upgrade() else {
                 return;
             };
-            let lists: Vec<_> =
-                lists.lists().iter().map(|(f, list)| (f.clone(), Arc::clone(list))).collect();
+            let lists: Vec<_> = lists
+                .watched()
+                .lists
+                .iter()
+                .map(|(f, list)| (f.clone(), Arc::clone(list)))
+                .collect();
             let mut update = None;
             for (filter, list) in lists {
                 if filter.matches(&listing, &news.event.state) {
@@ -218,8 +274,15 @@ impl Matcher {
 
     async fn listing(&mut self, news: &AuctionNews) -> Option<Arc<Listing>> {
         let auction = news.event.auction;
-        if let Some(listing) = &news.listing {
-            self.listings.insert(auction, Arc::clone(listing));
+        match &news.listing {
+            Some(listing) => {
+                self.listings.insert(auction, Arc::clone(listing));
+            }
+            // Another node's edit: its words are read.
+            None if news.event.kind == EventKind::Edited => {
+                self.listings.remove(&auction);
+            }
+            None => {}
         }
         if let Some(listing) = self.listings.get(&auction) {
             return Some(Arc::clone(listing));

@@ -3,18 +3,25 @@
 //! in the ring and nothing else happens: nobody waits for it, nothing grows.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use entity::ids::AuctionId;
-use tokio::sync::{OnceCell, broadcast};
+use entity::{enums::EventKind, ids::AuctionId};
+use tokio::sync::{self, OnceCell, broadcast};
 
 use super::{bus::AuctionNews, update::Update};
 use crate::domain::listing::AuctionView;
 
 /// How many updates a watcher may be behind before it is sent a snapshot instead.
 const RING: usize = 256;
+
+/// How many updates are kept at hand for those who come back; and how many after somebody came
+/// back from further, for as long as others may follow.
+const KEPT: usize = 256;
+const KEPT_LONGER: usize = 1_000;
+const FOLLOWERS: Duration = Duration::from_secs(60);
 
 /// How many early or late news wait for a hole to be filled; beyond it the log is read instead.
 const PENDING: usize = 1_024;
@@ -24,6 +31,8 @@ pub(super) struct Topic {
     pub auction: AuctionId,
     /// Set once the auction is loaded; every watcher waits for the one load.
     pub loaded: OnceCell<()>,
+    /// Held by the one who reads older events for all who come back.
+    pub remembering: sync::Mutex<()>,
     line: Mutex<Line>,
 }
 
@@ -33,12 +42,18 @@ struct Line {
     /// The newest update, and the one before it.
     current: Option<Arc<Update>>,
     previous: Option<Arc<Update>>,
+    /// The newest events, without a hole, up to `current`.
+    kept: VecDeque<Arc<Update>>,
+    /// Until when more of them are kept.
+    followers_until: Option<Instant>,
     /// AuctionNews that came before the auction was loaded or after a hole.
     pending: BTreeMap<i64, AuctionNews>,
     /// The newest number heard of, pending or not.
     announced: i64,
     /// Somebody is reading the log already.
     is_filling: bool,
+    /// Something could not be read that was said about this auction.
+    is_doubted: bool,
 }
 
 /// Where a watcher stands when it begins: no event falls between `current` and `ring`.
@@ -55,11 +70,15 @@ impl Topic {
             ring: broadcast::Sender::new(RING),
             current: None,
             previous: None,
+            kept: VecDeque::new(),
+            followers_until: None,
             pending: BTreeMap::new(),
             announced: 0,
             is_filling: false,
+            is_doubted: false,
         };
-        Self { auction, loaded: OnceCell::new(), line: Mutex::new(line) }
+        let (loaded, remembering) = (OnceCell::new(), sync::Mutex::new(()));
+        Self { auction, loaded, remembering, line: Mutex::new(line) }
     }
 
     /// A panic while the lock was held cannot leave the line half-changed: each change is one
@@ -86,6 +105,10 @@ impl Topic {
         if newest.is_some_and(|newest| sequence <= newest) {
             return false;
         }
+        // Another node's edit came without its words: they are read with the log.
+        if news.event.kind == EventKind::Edited && news.listing.is_none() {
+            return line.begin_filling();
+        }
         if line.pending.len() >= PENDING {
             line.pending.clear();
         }
@@ -97,12 +120,73 @@ impl Topic {
     /// Takes what the log had. Says whether there is still a hole.
     pub fn fill(&self, read: Vec<AuctionNews>) -> bool {
         let mut line = self.line();
-        for news in read {
-            line.pending.insert(news.event.sequence(), news);
-        }
-        line.drain();
+        line.take_all(read);
         line.is_filling = line.is_behind();
         line.is_filling
+    }
+
+    /// Takes what the log had without being asked. Says how many were news.
+    pub fn catch_up(&self, read: Vec<AuctionNews>) -> u64 {
+        let mut line = self.line();
+        let before = line.newest().unwrap_or_default();
+        line.take_all(read);
+        line.newest().map_or(0, |newest| newest.abs_diff(before))
+    }
+
+    /// The events after `after`, oldest first; `None` when not all of them are at hand.
+    pub fn since(&self, after: i64) -> Option<Vec<Arc<Update>>> {
+        let line = self.line();
+        let missed = usize::try_from(line.newest()?.checked_sub(after)?).ok()?;
+        let skipped = line.kept.len().checked_sub(missed)?;
+        Some(line.kept.iter().skip(skipped).cloned().collect())
+    }
+
+    /// The sequence after which all events are at hand.
+    pub fn reach(&self) -> i64 {
+        let line = self.line();
+        line.newest().unwrap_or_default() - line.kept.len() as i64
+    }
+
+    /// Keeps older events at hand, for others who come back from as far.
+    pub fn remember(&self, older: Vec<Arc<Update>>) {
+        let mut line = self.line();
+        line.followers_until = Some(Instant::now() + FOLLOWERS);
+        for update in older.into_iter().rev() {
+            let reach = line.newest().unwrap_or_default() - line.kept.len() as i64;
+            if update.sequence() == reach {
+                line.kept.push_front(update);
+            }
+        }
+    }
+
+    /// Whether nothing can follow what watchers were given.
+    pub fn is_over(&self) -> bool {
+        self.line().current.as_ref().is_some_and(|current| current.is_final())
+    }
+
+    /// Something was said about this auction that could not be read: the log knows. Says whether
+    /// the caller must see to it.
+    pub fn doubt(&self) -> bool {
+        let mut line = self.line();
+        line.is_doubted = line.current.is_some();
+        let begins = line.is_doubted && !line.is_filling;
+        line.is_filling |= begins;
+        begins
+    }
+
+    /// Whether the log must still be read; if not, filling is over.
+    pub fn is_wanting(&self) -> bool {
+        let mut line = self.line();
+        line.is_filling = std::mem::take(&mut line.is_doubted) || line.is_behind();
+        line.is_filling
+    }
+
+    /// What was announced is not in the log: nobody waits for it any longer.
+    pub fn give_up(&self) {
+        let mut line = self.line();
+        line.announced = line.newest().unwrap_or_default();
+        line.pending.clear();
+        line.is_filling = false;
     }
 
     /// Filling failed: the next news tries again.
@@ -141,6 +225,22 @@ impl Line {
         begins
     }
 
+    fn take_all(&mut self, read: Vec<AuctionNews>) {
+        for news in read {
+            self.pending.insert(news.event.sequence(), news);
+        }
+        self.drain();
+    }
+
+    fn keep(&mut self, update: Arc<Update>) {
+        self.kept.push_back(update);
+        let waits = self.followers_until.is_some_and(|until| Instant::now() < until);
+        let most = if waits { KEPT_LONGER } else { KEPT };
+        while self.kept.len() > most {
+            self.kept.pop_front();
+        }
+    }
+
     /// Hands on what follows without a hole.
     fn drain(&mut self) {
         while let Some(current) = self.current.clone() {
@@ -160,6 +260,7 @@ impl Line {
             let update = Arc::new(Update::of_event(&news.event, listing));
             self.previous = Some(current);
             self.current = Some(Arc::clone(&update));
+            self.keep(Arc::clone(&update));
             // Fails only when nobody listens yet.
             let _ = self.ring.send(update);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::{auction_event, ids::AuctionId};
+use entity::{Time, auction_event, ids::AuctionId};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 
 use super::{corrupt, money, rowset::Rowset, users};
@@ -36,6 +36,22 @@ fn auction_event_table() -> &'static str {
     auction_event::Entity.table_name()
 }
 
+/// What an event is read from; `source` says which events.
+fn selection(source: &str) -> String {
+    format!(
+        "SELECT e.*, b.amount, b.is_automatic, b.placed_at, {}, {} FROM {source} \
+         LEFT JOIN users l ON l.id = e.leader_id LEFT JOIN bids b ON b.id = e.bid_id \
+         LEFT JOIN users u ON u.id = b.bidder_id",
+        users::columns("l", "leader"),
+        users::columns("u", "bidder"),
+    )
+}
+
+async fn all(db: &impl ConnectionTrait, ask: Statement) -> Result<Vec<Arc<Event>>, DbErr> {
+    let rows = db.query_all_raw(ask).await?;
+    rows.iter().map(|row| event(row).map(Arc::new)).collect()
+}
+
 /// An auction's events with `after < sequence <= until`, oldest first, at most `limit`.
 ///
 /// # Errors
@@ -47,19 +63,51 @@ pub async fn between(
     until: i64,
     limit: i64,
 ) -> Result<Vec<Arc<Event>>, DbErr> {
-    let backend = db.get_database_backend();
     let text = format!(
-        "SELECT e.*, b.amount, b.is_automatic, b.placed_at, {}, {} FROM auction_events e \
-         LEFT JOIN users l ON l.id = e.leader_id LEFT JOIN bids b ON b.id = e.bid_id \
-         LEFT JOIN users u ON u.id = b.bidder_id \
-         WHERE e.auction_id = $1 AND e.sequence > $2 AND e.sequence <= $3 \
+        "{} WHERE e.auction_id = $1 AND e.sequence > $2 AND e.sequence <= $3 \
          ORDER BY e.sequence LIMIT $4",
-        users::columns("l", "leader"),
-        users::columns("u", "bidder"),
+        selection("auction_events e"),
     );
     let values = [auction.into(), after.into(), until.into(), limit.into()];
-    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, values)).await?;
-    rows.iter().map(|row| event(row).map(Arc::new)).collect()
+    all(db, Statement::from_sql_and_values(db.get_database_backend(), text, values)).await
+}
+
+/// The events of several auctions, each after a sequence of its own: an auction's oldest first,
+/// at most `limit` in all.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn after_each(
+    db: &impl ConnectionTrait,
+    places: &[(AuctionId, i64)],
+    limit: i64,
+) -> Result<Vec<Arc<Event>>, DbErr> {
+    let places = Rowset::new()
+        .uuid("auction_id", places.iter().map(|(auction, _)| Some(auction.0)))
+        .int64("after", places.iter().map(|(_, after)| Some(*after)));
+    let ask = places.statement(db.get_database_backend(), |rows| {
+        let newer = "e.auction_id = r.auction_id AND e.sequence > r.after";
+        let source = format!("{rows} AS r JOIN auction_events e ON {newer}");
+        format!("{} ORDER BY e.auction_id, e.sequence LIMIT {limit}", selection(&source))
+    });
+    all(db, ask).await
+}
+
+/// The events of all auctions since a moment, in their order in time, at most `limit`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn since(
+    db: &impl ConnectionTrait,
+    since: Time,
+    limit: i64,
+) -> Result<Vec<Arc<Event>>, DbErr> {
+    let text = format!(
+        "{} WHERE e.at >= $1 ORDER BY e.at, e.auction_id, e.sequence LIMIT $2",
+        selection("auction_events e"),
+    );
+    let values = [since.into(), limit.into()];
+    all(db, Statement::from_sql_and_values(db.get_database_backend(), text, values)).await
 }
 
 fn event(row: &QueryResult) -> Result<Event, DbErr> {

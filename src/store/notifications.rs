@@ -1,15 +1,20 @@
 //! Notes to people.
 
 use entity::{
+    Time,
     ids::{NotificationId, UserId},
     notification,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, Statement,
 };
+use uuid::Uuid;
 
-use super::{page::Page, rowset::Rowset};
+use super::{
+    page::Page,
+    rowset::{Rowset, one_of},
+};
 
 /// Adds notifications.
 ///
@@ -90,4 +95,23 @@ pub async fn unread_count(db: &impl ConnectionTrait, user: UserId) -> Result<u64
         .filter(notification::Column::IsRead.eq(false))
         .count(db)
         .await
+}
+
+/// The notifications of several users since a moment, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn newer(
+    db: &impl ConnectionTrait,
+    users: &[UserId],
+    since: Time,
+) -> Result<Vec<notification::Model>, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "user_id", 1, users.iter().map(|id| id.0));
+    // An id begins with the time of its making, and stands in the index of a user's own.
+    let millis = u64::try_from(since.timestamp_millis()).unwrap_or_default();
+    let floor = NotificationId(Uuid::from_u64_pair(millis << 16, 0));
+    let text = format!("SELECT * FROM notifications WHERE {is_one} AND id >= $2 ORDER BY id");
+    let ask = Statement::from_sql_and_values(backend, text, [ids, floor.into()]);
+    notification::Entity::find().from_raw_sql(ask).all(db).await
 }

@@ -100,3 +100,23 @@ pub async fn of(db: &impl ConnectionTrait, user: UserId) -> Result<Balances, DbE
     let row = row.ok_or_else(|| corrupt("a user without wallet"))?;
     Ok(Balances { available: money(row.available)?, locked: money(row.locked)? })
 }
+
+/// The balances of several wallets, unlocked.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_each(
+    db: &impl ConnectionTrait,
+    users: &[UserId],
+) -> Result<Vec<(UserId, Balances)>, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "user_id", 1, users.iter().map(|id| id.0));
+    let text = format!("SELECT user_id, available, locked FROM wallets WHERE {is_one}");
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
+    let balances = |row: &QueryResult| {
+        let (available, locked) = (row.try_get("", "available")?, row.try_get("", "locked")?);
+        let balances = Balances { available: money(available)?, locked: money(locked)? };
+        Ok((row.try_get("", "user_id")?, balances))
+    };
+    rows.iter().map(balances).collect()
+}

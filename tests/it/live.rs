@@ -15,16 +15,16 @@ use neighborbid::{
     domain::event::{AuctionState, Event},
     engine::{Clock, Engine, LaneSettings, PlaceBid, Session, UpdateAuction},
     live::{
-        bus::{AuctionNews, Bus, News, Rooms},
+        bus::{AuctionNews, Bus, Health, Listening, News, Report, Subject, Take},
         feed::{Feed, REPLAY},
-        lists::Lists,
-        people::People,
+        rooms::Rooms,
         update::{Update, UpdateKind},
     },
     store::{events, tx},
 };
 use sea_orm::ConnectionTrait;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use uuid::Uuid;
 
 use crate::support::{
     TestDatabase, TestHouse, database,
@@ -155,12 +155,26 @@ fn made_up(room: &Room) -> AuctionNews {
 struct Kept(Mutex<Vec<AuctionNews>>);
 
 impl Bus for Kept {
-    fn publish(&self, news: Vec<News>) {
-        let of_auctions = news.into_iter().filter_map(|news| match news {
-            News::Auction(news) => Some(news),
+    fn node(&self) -> Uuid {
+        Uuid::nil()
+    }
+
+    fn publish(&self, news: &[News]) {
+        let of_auctions = news.iter().filter_map(|news| match news {
+            News::Auction(news) => Some(news.clone()),
             News::Person(_) => None,
         });
         self.0.lock().unwrap().extend(of_auctions);
+    }
+
+    fn report(&self, _: &Report) {}
+
+    fn listen(&self, _: Subject, _: Take) -> Listening {
+        Listening::default()
+    }
+
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        None
     }
 }
 
@@ -176,13 +190,8 @@ async fn aside(db: &TestDatabase) -> (Room, Arc<Engine>, Arc<Kept>) {
     let kept = Arc::new(Kept::default());
     let lanes = LaneSettings { lanes: 1, batch: 16, queue: 4_096 };
     let (db, clock) = (room.house.db.clone(), Clock::Real);
-    let rooms = Rooms {
-        hub: Arc::clone(&room.house.hub),
-        lists: Lists::start(db.clone(), rules().increments),
-        people: People::new(),
-    };
-    let bus = Arc::clone(&kept) as Arc<dyn Bus>;
-    let engine = Engine::start(db, rules(), clock, lanes, rooms, bus).await.unwrap();
+    let rooms = Rooms::open(&db, &rules().increments, Arc::clone(&kept) as Arc<dyn Bus>);
+    let engine = Engine::start(db, rules(), clock, lanes, rooms).await.unwrap();
     (room, engine, kept)
 }
 

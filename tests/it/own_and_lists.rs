@@ -11,9 +11,9 @@ use neighborbid::{
     domain::{filter::Filter, order::Action},
     engine::{CreateAuction, Session},
     live::{
-        bus::{AuctionNews, PersonNews},
+        bus::{AuctionNews, NoBus},
         lists::{ListFeed, Lists},
-        people::OwnFeed,
+        people::{OwnFeed, OwnUpdate},
         update::{Update, UpdateKind},
     },
     store::events,
@@ -35,7 +35,7 @@ async fn within<T>(next: impl Future<Output = Option<T>>) -> T {
 
 /// The next news of a person, in short.
 async fn news(feed: &mut OwnFeed) -> (bool, Option<Told>) {
-    let PersonNews { wallet_changed, notification, .. } = within(feed.next()).await;
+    let OwnUpdate { wallet_changed, notification, .. } = within(feed.next()).await;
     (wallet_changed, notification.map(|row| row.kind))
 }
 
@@ -246,7 +246,7 @@ on_both! {
             house.bid(&ann, lamp, 10_000 + n * 1_000).await;
         }
         let log = events::between(&house.db.read, lamp, 0, 5, 10).await.unwrap();
-        let lists = Lists::start(house.db.clone(), rules().increments);
+        let lists = Lists::start(house.db.clone(), rules().increments, Arc::new(NoBus));
         let mut quick = lists.watch(Filter::default());
         let mut slow = lists.watch(Filter::default());
         let give = |number: usize| {

@@ -113,6 +113,12 @@ impl Auction {
         Ok(self.listing(ctx).await?.shipping_payer.into())
     }
 
+    /// How many watch it live now (run `auctionUpdated` on it), on all nodes; approximate within
+    /// seconds. `auctionPresence` tells when it changes.
+    async fn watcher_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(i32::try_from(ctx.engine()?.watcher_count(self.id)).unwrap_or(i32::MAX))
+    }
+
     /// Who sells.
     async fn seller(&self, ctx: &Context<'_>) -> Result<User> {
         Ok(User(Arc::clone(&self.listing(ctx).await?.seller)))

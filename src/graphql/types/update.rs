@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Description, Enum, Object, Result, SimpleObject};
+use async_graphql::{Context, Description, Enum, ID, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
-use entity::enums::EventKind;
+use entity::{enums::EventKind, ids::AuctionId};
 
 use super::{
     auction::{Auction, sequence},
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     graphql::context::ContextExt,
     live::{
-        bus::PersonNews,
+        people::OwnUpdate,
         update::{Update, UpdateKind},
     },
 };
@@ -79,9 +79,26 @@ impl TryFrom<&Update> for AuctionUpdate {
     }
 }
 
+/// How many watch an auction.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct AuctionPresence {
+    /// The auction's id.
+    auction_id: ID,
+    /// How many run `auctionUpdated` on it now, on all nodes; approximate within seconds.
+    watcher_count: i32,
+}
+
+impl AuctionPresence {
+    /// A count beyond 32 bits is told as the largest.
+    pub fn new(auction: AuctionId, count: u32) -> Self {
+        let watcher_count = i32::try_from(count).unwrap_or(i32::MAX);
+        Self { auction_id: auction.to_string().into(), watcher_count }
+    }
+}
+
 /// Something of the viewer's own that changed.
 #[derive(Debug, Clone, Description)]
-pub struct ViewerUpdate(pub PersonNews);
+pub struct ViewerUpdate(pub OwnUpdate);
 
 #[Object(use_type_description)]
 impl ViewerUpdate {

@@ -6,7 +6,7 @@ use clap::Parser;
 use futures_util::{SinkExt, StreamExt};
 use neighborbid::{
     app::{Config, House},
-    config::{ClientConfig, DatabaseConfig, HouseConfig},
+    config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig},
     engine::Clock,
 };
 use serde_json::{Value, json};
@@ -34,7 +34,8 @@ async fn open(db: &TestDatabase) -> House {
     let listen = ["house", "--listen", "127.0.0.1:0", "--payments", "simulated"];
     let args = listen.into_iter().chain(["--database-url", db.url.as_str()]);
     let Settings { database, house, clients } = Settings::parse_from(args);
-    House::open(Config { database, house, clients, clock: Clock::Real }).await.unwrap()
+    let (bus, clock) = (BusConfig::none(), Clock::Real);
+    House::open(Config { database, bus, house, clients, clock }).await.unwrap()
 }
 
 /// A connection that speaks graphql-transport-ws.

@@ -11,7 +11,7 @@ use clap::Parser;
 use futures_util::{SinkExt, StreamExt};
 use neighborbid::{
     app::{Config, House},
-    config::{ClientConfig, DatabaseConfig, HouseConfig},
+    config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig},
     engine::Clock,
 };
 use reqwest::header::HeaderMap;
@@ -55,6 +55,7 @@ pub async fn house(database: &TestDatabase, more: &[&str]) -> House {
     let flags = Flags::parse_from(flags);
     let config = Config {
         database: flags.database,
+        bus: BusConfig::none(),
         house: flags.house,
         clients: flags.clients,
         clock: Clock::Real,

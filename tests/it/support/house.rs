@@ -20,12 +20,7 @@ use neighborbid::{
         BidOutcome, Clock, CreateAuction, Engine, LaneSettings, PlaceBid, Rules, Session,
         WalletMove,
     },
-    live::{
-        bus::{LocalBus, Rooms},
-        hub::Hub,
-        lists::Lists,
-        people::People,
-    },
+    live::{bus::NoBus, hub::Hub, rooms::Rooms},
     store::{connection::Db, users},
 };
 use sea_orm::TransactionTrait;
@@ -91,11 +86,9 @@ impl TestHouse {
     }
 
     async fn start(db: Db, lanes: LaneSettings, clock: Clock, held: Arc<Mutex<Time>>) -> Self {
-        let hub = Hub::new(db.clone(), rules().increments);
-        let lists = Lists::start(db.clone(), rules().increments);
-        let rooms = Rooms { hub: Arc::clone(&hub), lists, people: People::new() };
-        let bus = Arc::new(LocalBus::new(rooms.clone()));
-        let engine = Engine::start(db.clone(), rules(), clock, lanes, rooms, bus).await.unwrap();
+        let rooms = Rooms::open(&db, &rules().increments, Arc::new(NoBus));
+        let hub = Arc::clone(&rooms.hub);
+        let engine = Engine::start(db.clone(), rules(), clock, lanes, rooms).await.unwrap();
         Self { engine, hub, db, clock: held }
     }
 

@@ -11,12 +11,7 @@ use entity::{
 };
 use neighborbid::{
     engine::{Clock, Engine, LaneSettings, Rules, Session},
-    live::{
-        bus::{LocalBus, Rooms},
-        hub::Hub,
-        lists::Lists,
-        people::People,
-    },
+    live::{bus::NoBus, rooms::Rooms},
     store::connection::Db,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -26,14 +21,9 @@ use super::database::number_of;
 /// Another engine on the same database, with rules and a clock of its own.
 pub async fn engine_on(db: &Db, rules: Rules, clock: &Arc<Mutex<Time>>) -> Arc<Engine> {
     let lanes = LaneSettings { lanes: 1, batch: 64, queue: 4_096 };
-    let rooms = Rooms {
-        hub: Hub::new(db.clone(), rules.increments.clone()),
-        lists: Lists::start(db.clone(), rules.increments.clone()),
-        people: People::new(),
-    };
-    let bus = Arc::new(LocalBus::new(rooms.clone()));
+    let rooms = Rooms::open(db, &rules.increments, Arc::new(NoBus));
     let clock = Clock::Held(Arc::clone(clock));
-    Engine::start(db.clone(), rules, clock, lanes, rooms, bus).await.unwrap()
+    Engine::start(db.clone(), rules, clock, lanes, rooms).await.unwrap()
 }
 
 /// What a person was told, oldest first.

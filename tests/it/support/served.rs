@@ -4,7 +4,7 @@
 use clap::Parser;
 use neighborbid::{
     app::{Config, House},
-    config::{ClientConfig, DatabaseConfig, HouseConfig},
+    config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig},
     engine::Clock,
 };
 
@@ -38,6 +38,7 @@ pub async fn open(database: &TestDatabase) -> House {
     let settings = Settings::parse_from(name.chain(flags(database)));
     let config = Config {
         database: settings.database,
+        bus: BusConfig::none(),
         house: settings.house,
         clients: settings.clients,
         clock: Clock::Real,

@@ -1,0 +1,56 @@
+//! The log read without being asked: now and then while the bus is well, for what it may have
+//! lost in silence; often while it is not; and at once when it comes back.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use sea_orm::DbErr;
+use tokio::{sync::watch, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{bus::Health, rooms::Rooms};
+use crate::store::connection::Db;
+
+/// How often, while the bus is well.
+const WELL: Duration = Duration::from_secs(2);
+
+/// How often, while it is not.
+const UNWELL: Duration = Duration::from_millis(500);
+
+/// Sweeps until the house closes. A bus that cannot lose anything needs no sweeping.
+pub async fn run(rooms: Rooms, db: Db, stop: CancellationToken) {
+    let Some(mut health) = rooms.bus.health() else { return };
+    let mut swept = Utc::now();
+    loop {
+        let before = *health.borrow_and_update();
+        let wait = if before.is_up { WELL } else { UNWELL };
+        let changed = tokio::select! {
+            () = sleep(wait) => false,
+            changed = health.changed() => changed.is_ok(),
+            () = stop.cancelled() => return,
+        };
+        let began = Utc::now();
+        // Lists show any auction; only what a sick bus may have lost is worth reading them all.
+        let lists = (changed || !before.is_up).then_some(swept);
+        match sweep(&rooms, &db, lists).await {
+            Ok(()) => swept = began,
+            Err(error) => tracing::warn!(%error, "reading the event log"),
+        }
+    }
+}
+
+async fn sweep(rooms: &Rooms, db: &Db, lists: Option<entity::Time>) -> Result<(), DbErr> {
+    metrics::counter!("neighborbid_sweeps_total").increment(1);
+    rooms.hub.sweep().await?;
+    rooms.people.sweep(db).await?;
+    match lists {
+        Some(since) => rooms.lists.sweep(db, since).await,
+        None => Ok(()),
+    }
+}
+
+/// Whether a bus is up; one that cannot lose anything always is.
+#[must_use]
+pub fn is_up(health: Option<&watch::Receiver<Health>>) -> bool {
+    health.is_none_or(|health| health.borrow().is_up)
+}
