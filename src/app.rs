@@ -2,7 +2,6 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::serve::ListenerExt;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -11,7 +10,7 @@ use crate::{
     config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig},
     engine::{Clock, Engine},
     graphql::{self, RateLimits},
-    http::{App, router},
+    http::{App, Doors, LAST_WORDS, Peer, router},
     live::{
         bus::{Bus, NoBus},
         nats::{MalformedAddress, NatsBus},
@@ -115,14 +114,13 @@ impl House {
         let failed = |error| Failure::Listen(wanted, error);
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY");
-            }
-        });
-        let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+        let http = config.clients.http();
+        // A socket is let go a little later than it is told that it is too slow.
+        let write_timeout = http.socket.write_timeout + LAST_WORDS * 2;
+        let doors = Doors::new(listener, config.clients.connections, write_timeout);
+        let service = router(app).into_make_service_with_connect_info::<Peer>();
         let server =
-            axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+            axum::serve(doors, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let server = tokio::spawn(server.into_future());
         let mut workers = vec![
             tokio::spawn(closer::run(Arc::clone(&engine), stop.clone())),

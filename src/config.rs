@@ -279,6 +279,11 @@ pub struct ClientConfig {
     #[arg(long, env = "NEIGHBORBID_SUGGESTIONS")]
     pub suggestions: bool,
 
+    /// How many connections may be open; by default as many as the system's limit of file
+    /// descriptors leaves room for
+    #[arg(long, env = "NEIGHBORBID_CONNECTIONS")]
+    pub connections: Option<usize>,
+
     /// How many sockets an address may hold
     #[arg(long, env = "NEIGHBORBID_SOCKETS_PER_ADDRESS", default_value_t = 256)]
     pub sockets_per_address: usize,

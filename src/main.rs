@@ -142,6 +142,9 @@ async fn run(command: Command) -> Outcome {
         Command::Serve(serve) => {
             let Serve { database, bus, house, clients } = *serve;
             let config = Config { database, bus, house, clients, clock: Clock::Real };
+            if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+                tracing::warn!(%error, "raising the limit of file descriptors");
+            }
             let house = House::open(config).await?;
             tracing::info!(address = %house.address, "serving");
             house.run(stopped()).await?;

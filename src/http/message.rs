@@ -41,6 +41,9 @@ impl Close {
 
     pub const GOING_AWAY: Self = Self::new(1001, "Going away");
     pub const TOO_BIG: Self = Self::new(1009, "Message too big");
+    /// What the peer does not take cannot wait for ever; clients come back by themselves on this
+    /// code, and resume.
+    pub const TOO_SLOW: Self = Self::new(1013, "Too slow: connect and subscribe again");
     pub const INVALID: Self = Self::new(4400, "Invalid message");
     pub const UNAUTHORIZED: Self = Self::new(4401, "Unauthorized");
     pub const FORBIDDEN: Self = Self::new(4403, "Forbidden");

@@ -2,8 +2,11 @@
 
 mod body;
 mod document;
+mod doors;
+mod execution;
 mod graphiql;
 mod health;
+mod media;
 mod message;
 mod operations;
 mod origin;
@@ -14,9 +17,11 @@ mod shared;
 mod sign_in;
 mod socket;
 mod sockets;
+mod sse;
 mod upgrade;
 
 pub use document::DocumentLimits;
+pub use doors::{Doors, Peer};
 pub use origin::Origins;
 pub use router::{App, HttpSettings, router};
-pub use socket::SocketSettings;
+pub use socket::{LAST_WORDS, SocketSettings};

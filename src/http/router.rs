@@ -1,7 +1,7 @@
 //! The router, and GraphQL over HTTP by the GraphQL-over-HTTP specification: JSON over POST, and
 //! queries (never mutations) over GET.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use async_graphql::parser::types::OperationType;
 use axum::{
@@ -22,13 +22,16 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use super::{
     body::{Params, ParsedRequest},
     document::DocumentLimits,
+    doors::Peer,
     graphiql, health,
+    media::{Accepted, MediaType, is_json},
     origin::Origins,
     response::{Answer, answer, refusal},
     shared::Shared,
     sign_in,
     socket::SocketSettings,
     sockets::Sockets,
+    sse::{self, Asker},
     upgrade,
 };
 use crate::{
@@ -114,77 +117,16 @@ impl FromRequestParts<App> for ClientAddress {
             let list = parts.headers.get_all("x-forwarded-for").iter().next_back()?;
             list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
         };
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|peer| peer.0.0.ip());
         let address = app.http.trust_proxy.then(forwarded).flatten().or(peer);
         Ok(Self(address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())))
     }
 }
 
-/// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MediaType {
-    Json,
-    GraphqlResponse,
-}
-
-impl MediaType {
-    /// The best of what `Accept` allows; `None` when it allows neither.
-    fn negotiate(headers: &HeaderMap) -> Option<Self> {
-        let mut accepted = headers.get_all(header::ACCEPT).iter().peekable();
-        if accepted.peek().is_none() {
-            return Some(Self::Json);
-        }
-        let list = accepted.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
-        let (mut json, mut graphql) = (0, 0);
-        for range in list.split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1_000, weight);
-            match name.as_str() {
-                "application/graphql-response+json" => graphql = graphql.max(weight),
-                "application/json" | "application/*" | "*/*" | "" => json = json.max(weight),
-                _ => {}
-            }
-        }
-        match (graphql, json) {
-            (0, 0) => None,
-            (graphql, json) if graphql >= json => Some(Self::GraphqlResponse),
-            _ => Some(Self::Json),
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "application/json; charset=utf-8",
-            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
-        }
-    }
-}
-
-/// A quality value, in thousandths: `0.8` is 800.
-fn weight(text: &str) -> u32 {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
-    let thousandths = digits.parse().unwrap_or(0);
-    whole.parse::<u32>().map_or(0, |whole| (whole.min(1) * 1_000 + thousandths).min(1_000))
-}
-
-/// Whether a body is said to be JSON in UTF-8.
-fn is_json(headers: &HeaderMap) -> bool {
-    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mut parts = text.unwrap_or_default().split(';').map(|part| part.trim().to_lowercase());
-    let is_json = parts.next().as_deref() == Some("application/json");
-    let is_utf8 = parts
-        .filter_map(|part| part.strip_prefix("charset=").map(|c| c.trim_matches('"').to_owned()))
-        .all(|charset| charset == "utf-8");
-    is_json && is_utf8
-}
-
 async fn post(State(app): State<App>, address: ClientAddress, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(media) = MediaType::negotiate(&parts.headers) else {
-        return not_acceptable();
-    };
+    let accepted = Accepted::of(&parts.headers);
+    let media = accepted.single.unwrap_or(MediaType::Json);
     if !is_json(&parts.headers) {
         let answer = refusal(Code::BadUserInput, "The body must be application/json in UTF-8.");
         return send(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, answer);
@@ -201,14 +143,13 @@ async fn post(State(app): State<App>, address: ClientAddress, request: Request) 
         Err(_) => Err("The body is not JSON.".to_owned()),
     };
     let asked = Asked::of(&parts.headers, &parts.extensions, Method::POST);
-    respond(&app, address, asked, media, params).await
+    respond(&app, address, asked, accepted, params).await
 }
 
 /// A query in the URL.
 pub async fn get(app: App, address: ClientAddress, request: Request<Body>) -> Response {
-    let Some(media) = MediaType::negotiate(request.headers()) else {
-        return not_acceptable();
-    };
+    let accepted = Accepted::of(request.headers());
+    let media = accepted.single.unwrap_or(MediaType::Json);
     if request.uri().query().map_or(0, str::len) > app.http.body_bytes {
         let answer = refusal(Code::BadUserInput, "The query is too large.");
         return send(StatusCode::URI_TOO_LONG, media, answer);
@@ -218,7 +159,7 @@ pub async fn get(app: App, address: ClientAddress, request: Request<Body>) -> Re
         Err(_) => Err("The URL's query is malformed.".to_owned()),
     };
     let asked = Asked::of(request.headers(), request.extensions(), Method::GET);
-    respond(&app, address, asked, media, params).await
+    respond(&app, address, asked, accepted, params).await
 }
 
 /// What a request is, besides its parameters.
@@ -239,9 +180,14 @@ async fn respond(
     app: &App,
     address: ClientAddress,
     asked: Asked<'_>,
-    media: MediaType,
+    accepted: Accepted,
     params: Result<Params, String>,
 ) -> Response {
+    let media = match accepted {
+        Accepted { single: Some(media), .. } => media,
+        Accepted { single: None, events: true } => MediaType::Json,
+        Accepted { single: None, events: false } => return not_acceptable(),
+    };
     let params = match params {
         Ok(params) => params,
         Err(why) => {
@@ -262,18 +208,25 @@ async fn respond(
             return send(status, media, answer);
         }
     };
-    let ParsedRequest { request, kind } = match params.into_request(app.http.document) {
-        Ok(parsed) => parsed,
-        Err(why) => return send_answer(media, refusal(Code::BadUserInput, &why)),
-    };
-    if kind == OperationType::Subscription {
-        let why = "Subscriptions go over the WebSocket at this address.";
-        return send_answer(media, refusal(Code::BadUserInput, why));
-    }
-    if kind == OperationType::Mutation && method == Method::GET {
+    let parsed = params.into_request(app.http.document);
+    let kind = parsed.as_ref().ok().map(|parsed| parsed.kind);
+    if kind == Some(OperationType::Mutation) && method == Method::GET {
         let answer = refusal(Code::BadUserInput, "Mutations go over POST.");
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return ([(header::ALLOW, "POST")], send(status, media, answer)).into_response();
+    }
+    let is_subscription = kind == Some(OperationType::Subscription);
+    if accepted.events && (is_subscription || accepted.single.is_none()) {
+        let asker = Asker { authorization: authorization.map(str::to_owned), session, address };
+        return sse::respond(app, parsed, asker);
+    }
+    let ParsedRequest { request, .. } = match parsed {
+        Ok(parsed) => parsed,
+        Err(why) => return send_answer(media, refusal(Code::BadUserInput, &why)),
+    };
+    if is_subscription {
+        let why = "Subscriptions go over the WebSocket at this address, or as text/event-stream.";
+        return send_answer(media, refusal(Code::BadUserInput, why));
     }
     let mut request = request.data(number.clone()).data(address);
     if let Some(session) = session {
@@ -319,51 +272,4 @@ fn send(status: StatusCode, media: MediaType, answer: Answer) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (status, headers, answer.body).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_media_type_is_the_best_that_is_accepted() {
-        use MediaType::{GraphqlResponse as Graphql, Json};
-        for (accept, media) in [
-            (None, Some(Json)),
-            (Some(""), Some(Json)),
-            (Some("*/*"), Some(Json)),
-            (Some("application/json"), Some(Json)),
-            (Some("application/graphql-response+json"), Some(Graphql)),
-            (Some("application/graphql-response+json, application/json"), Some(Graphql)),
-            (Some("application/json, application/graphql-response+json;q=0.9"), Some(Json)),
-            (Some("application/graphql-response+json,application/json;q=0.9"), Some(Graphql)),
-            (Some("Application/GraphQL-Response+JSON; q=1"), Some(Graphql)),
-            (Some("text/html"), None),
-            (Some("application/json;q=0"), None),
-        ] {
-            let mut headers = HeaderMap::new();
-            if let Some(accept) = accept {
-                headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-            }
-            assert_eq!(MediaType::negotiate(&headers), media, "{accept:?}");
-        }
-    }
-
-    #[test]
-    fn only_json_in_utf_8_is_a_body() {
-        for (kind, fits) in [
-            ("application/json", true),
-            ("application/json; charset=UTF-8", true),
-            ("application/json;charset=\"utf-8\"", true),
-            ("text/plain", false),
-            ("application/json; charset=iso-8859-1", false),
-            ("", false),
-            ("application/x-www-form-urlencoded", false),
-            ("multipart/form-data", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-            assert_eq!(is_json(&headers), fits, "{kind}");
-        }
-    }
 }

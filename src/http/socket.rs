@@ -13,8 +13,9 @@ use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    execution::Surroundings,
     message::{self, ClientMessage, Close},
-    operations::{Operations, Surroundings},
+    operations::Operations,
     response::refusal,
     sign_in,
 };
@@ -25,6 +26,9 @@ use crate::{
 
 /// How many frames one write carries at most.
 const TOGETHER: usize = 32;
+
+/// How long a peer that is too slow may take to hear so.
+pub const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A socket's bounds.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +85,8 @@ impl Socket {
     /// Closes the socket, and gives the peer a moment to answer so that it reads the code.
     pub async fn refuse(mut self, close: Close) {
         let frame = CloseFrame { code: close.code, reason: close.reason.into_owned().into() };
-        if self.send(Message::Close(Some(frame))).await.is_continue() {
+        let told = self.socket.send(Message::Close(Some(frame)));
+        if let Ok(Ok(())) = timeout(LAST_WORDS, told).await {
             let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
             let _ = timeout(Duration::from_secs(2), answered).await;
         }
@@ -252,7 +257,8 @@ impl Socket {
             let fed = self.socket.feed(Message::Text(text));
             match timeout(self.settings.write_timeout, fed).await {
                 Ok(Ok(())) => next = operations.next().now_or_never().flatten(),
-                Ok(Err(_)) | Err(_) => return ControlFlow::Break(Left::Gone),
+                Ok(Err(_)) => return ControlFlow::Break(Left::Gone),
+                Err(_) => return closing(Close::TOO_SLOW),
             }
         }
         if let Some(frame) = next {
@@ -260,14 +266,16 @@ impl Socket {
         }
         match timeout(self.settings.write_timeout, self.socket.flush()).await {
             Ok(Ok(())) => ControlFlow::Continue(()),
-            Ok(Err(_)) | Err(_) => ControlFlow::Break(Left::Gone),
+            Ok(Err(_)) => ControlFlow::Break(Left::Gone),
+            Err(_) => closing(Close::TOO_SLOW),
         }
     }
 
     async fn send(&mut self, message: Message) -> ControlFlow<Left> {
         match timeout(self.settings.write_timeout, self.socket.send(message)).await {
             Ok(Ok(())) => ControlFlow::Continue(()),
-            Ok(Err(_)) | Err(_) => ControlFlow::Break(Left::Gone),
+            Ok(Err(_)) => ControlFlow::Break(Left::Gone),
+            Err(_) => closing(Close::TOO_SLOW),
         }
     }
 }

@@ -7,8 +7,8 @@ use axum::{
 };
 
 use super::{
+    execution::Surroundings,
     message::{Close, PROTOCOL},
-    operations::Surroundings,
     router::{self, App},
     socket::Socket,
 };
@@ -62,13 +62,7 @@ fn accept(
         .max_frame_size(most);
     let tasks = app.tasks.clone();
     upgrade.on_upgrade(move |socket| {
-        let around = Surroundings {
-            schema: app.schema.clone(),
-            engine: app.engine.clone(),
-            shared: app.shared.clone(),
-            limits: app.http.document,
-            address,
-        };
+        let around = Surroundings::of(&app, address);
         let stop = app.stop.clone();
         let socket = Socket { socket, engine: app.engine.clone(), around, settings, stop };
         tasks.track_future(async move {

@@ -30,6 +30,7 @@ const house = await start("house", []);
 // A second server with the settings that would get in the way of every other test.
 const tight = await start("tight", [
   ...["--connection-init-timeout-seconds", "1"],
+  ...["--socket-ping-seconds", "1"],
   ...["--allow-origin", "https://shop.example"],
 ]);
 const tests = await run(process.execPath, testCommand(), {

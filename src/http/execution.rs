@@ -1,0 +1,111 @@
+//! Running one operation, whichever way its answers leave: the same for a WebSocket and for
+//! server-sent events.
+
+use std::{pin::Pin, sync::Arc};
+
+use async_graphql::{Request, parser::types::OperationType};
+use futures_util::{Stream, StreamExt, stream};
+
+use super::{
+    body::ParsedRequest,
+    document::DocumentLimits,
+    response::{Answer, answer},
+    router::App,
+    shared::{Shared, Wish},
+};
+use crate::{
+    engine::{Engine, Session},
+    graphql::{ClientAddress, RequestId, Schema},
+};
+
+/// The answers of an operation: one, or those of a subscription. One with `errors` of a request
+/// that was refused is the last.
+pub type Answers = Pin<Box<dyn Stream<Item = Arc<Answer>> + Send>>;
+
+/// What every operation of a client is run with.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub schema: Schema,
+    pub engine: Arc<Engine>,
+    pub shared: Arc<Shared>,
+    pub limits: DocumentLimits,
+    pub address: ClientAddress,
+}
+
+impl Surroundings {
+    /// Those of a client at `address`.
+    pub fn of(app: &App, address: ClientAddress) -> Self {
+        Self {
+            schema: app.schema.clone(),
+            engine: Arc::clone(&app.engine),
+            shared: Arc::clone(&app.shared),
+            limits: app.http.document,
+            address,
+        }
+    }
+}
+
+/// Begins an operation, as the one who is signed in.
+pub fn run(parsed: ParsedRequest, session: Option<Session>, around: &Surroundings) -> Answers {
+    let ParsedRequest { mut request, kind } = parsed;
+    if kind != OperationType::Subscription {
+        return Box::pin(stream::once(single(request, session, around.clone())));
+    }
+    match around.shared.wish(&mut request, session.as_ref()) {
+        Some(wish) => {
+            let begun = begin_shared(wish, request, session, around.clone());
+            Box::pin(stream::once(begun).flatten())
+        }
+        None => own(request, session, around),
+    }
+}
+
+/// A query or a mutation.
+async fn single(request: Request, session: Option<Session>, around: Surroundings) -> Arc<Answer> {
+    let (request, number) = with_asker(request, session, &around);
+    Arc::new(answer(around.schema.execute(request).await, &number))
+}
+
+/// A subscription that the schema answers by itself.
+fn own(request: Request, session: Option<Session>, around: &Surroundings) -> Answers {
+    let (request, number) = with_asker(request, session, around);
+    let responses = around.schema.execute_stream(request);
+    Box::pin(responses.map(move |response| {
+        metrics::counter!("neighborbid_deliveries_total").increment(1);
+        Arc::new(answer(response, &number))
+    }))
+}
+
+/// A subscription that shares its answers with those who asked the same. What cannot be watched
+/// is left to the schema to refuse.
+async fn begin_shared(
+    wish: Wish,
+    request: Request,
+    session: Option<Session>,
+    around: Surroundings,
+) -> Answers {
+    let Wish { auction, after, group } = wish;
+    let Ok(Some(feed)) = around.engine.watch(auction, after).await else {
+        return own(request, session, &around);
+    };
+    let schema = around.schema;
+    Box::pin(stream::unfold((feed, group, schema), async |(mut feed, group, schema)| {
+        let update = feed.next().await?;
+        metrics::counter!("neighborbid_deliveries_total").increment(1);
+        let answer = group.answer(&schema, &update).await;
+        Some((answer, (feed, group, schema)))
+    }))
+}
+
+fn with_asker(
+    request: Request,
+    session: Option<Session>,
+    around: &Surroundings,
+) -> (Request, RequestId) {
+    let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
+    let request = request.data(number.clone()).data(around.address);
+    match session {
+        Some(session) => (request.data(session), number),
+        None => (request, number),
+    }
+}
