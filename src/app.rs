@@ -220,6 +220,8 @@ fn describe() {
     describe_histogram!("neighborbid_batch_bids", "How many bids one transaction judged.");
     describe_histogram!("neighborbid_lane_queue_bids", "How many bids waited behind a batch.");
     describe_gauge!("neighborbid_sockets", "Open WebSockets.");
+    describe_counter!("neighborbid_slow_sockets_total", "Sockets closed: they took nothing.");
+    describe_counter!("neighborbid_connections_refused_total", "Newcomers to a full house.");
     describe_gauge!("neighborbid_watchers", "Running auction subscriptions.");
     describe_counter!("neighborbid_deliveries_total", "Updates handed to watchers.");
     describe_counter!("neighborbid_resyncs_total", "Watchers that fell behind and got a snapshot.");

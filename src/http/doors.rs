@@ -33,7 +33,8 @@ const FULL: &str = concat!(
     "HTTP/1.1 503 Service Unavailable\r\n",
     "content-type: application/json; charset=utf-8\r\n",
     "retry-after: 5\r\nconnection: close\r\ncontent-length: 102\r\n\r\n",
-    r#"{"errors":[{"message":"The house is full: come back in a while.","extensions":{"code":"OVERLOADED"}}]}"#,
+    r#"{"errors":[{"message":"The house is full: come back in a while.","#,
+    r#""extensions":{"code":"OVERLOADED"}}]}"#,
 );
 
 /// Accepts connections, up to a bound.

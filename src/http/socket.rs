@@ -258,7 +258,7 @@ impl Socket {
             match timeout(self.settings.write_timeout, fed).await {
                 Ok(Ok(())) => next = operations.next().now_or_never().flatten(),
                 Ok(Err(_)) => return ControlFlow::Break(Left::Gone),
-                Err(_) => return closing(Close::TOO_SLOW),
+                Err(_) => return too_slow(),
             }
         }
         if let Some(frame) = next {
@@ -267,7 +267,7 @@ impl Socket {
         match timeout(self.settings.write_timeout, self.socket.flush()).await {
             Ok(Ok(())) => ControlFlow::Continue(()),
             Ok(Err(_)) => ControlFlow::Break(Left::Gone),
-            Err(_) => closing(Close::TOO_SLOW),
+            Err(_) => too_slow(),
         }
     }
 
@@ -275,7 +275,7 @@ impl Socket {
         match timeout(self.settings.write_timeout, self.socket.send(message)).await {
             Ok(Ok(())) => ControlFlow::Continue(()),
             Ok(Err(_)) => ControlFlow::Break(Left::Gone),
-            Err(_) => closing(Close::TOO_SLOW),
+            Err(_) => too_slow(),
         }
     }
 }
@@ -283,6 +283,12 @@ impl Socket {
 struct Clocks {
     init_by: Instant,
     pings: tokio::time::Interval,
+}
+
+/// What the peer does not take would wait for ever.
+fn too_slow<T>() -> ControlFlow<Left, T> {
+    metrics::counter!("neighborbid_slow_sockets_total").increment(1);
+    closing(Close::TOO_SLOW)
 }
 
 fn closing<T>(close: Close) -> ControlFlow<Left, T> {
