@@ -1,6 +1,6 @@
 //! Accounts and sessions: signing up, in and out, and who a token belongs to.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use entity::{
     Time,
@@ -9,7 +9,7 @@ use entity::{
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Engine, Error, retried::commit};
+use super::{Engine, Error, known_sessions::TokenHash, retried::commit};
 use crate::{
     domain::{
         refusal::{Code, Refusal},
@@ -138,7 +138,7 @@ impl Engine {
         let user = account.user;
         let tx = tx::begin(&self.core.db.write).await?;
         sessions::delete_expired(&tx, user.id, now).await?;
-        let id = sessions::insert(&tx, user.id, hash(&token.0), now, expires_at).await?;
+        let id = sessions::insert(&tx, user.id, hash(&token.0).to_vec(), now, expires_at).await?;
         commit(tx).await?;
         Ok((token, Session { id, user, is_admin: account.is_admin, expires_at }))
     }
@@ -148,30 +148,37 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn sign_out(&self, session: SessionId) -> Result<(), Error> {
-        Ok(sessions::delete(&self.core.db.write, session).await?)
+        sessions::delete(&self.core.db.write, session).await?;
+        self.sessions.sign_out(session);
+        Ok(())
     }
 
     /// Whose token it is; `None` when it is dead or was never one.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn session(&self, token: &str) -> Result<Option<Session>, Error> {
+    pub async fn session(&self, token: &str) -> Result<Option<Arc<Session>>, Error> {
         if token.len() != 2 * TOKEN_BYTES {
             return Ok(None);
         }
-        let now = self.core.clock.now(None);
-        let found = sessions::by_token(&self.core.db.read, &hash(token), now).await?;
-        Ok(found.map(|(id, expires_at, account)| Session {
-            id,
-            user: account.user,
-            is_admin: account.is_admin,
-            expires_at,
-        }))
+        let (token, now) = (hash(token), self.core.clock.now(None));
+        if let Some(session) = self.sessions.get(&token, now) {
+            return Ok(Some(session));
+        }
+        let reading = self.sessions.reading();
+        let found = sessions::by_token(&self.core.db.read, &token, now).await?;
+        let Some((id, expires_at, account)) = found else {
+            return Ok(None);
+        };
+        let (user, is_admin) = (account.user, account.is_admin);
+        let session = Arc::new(Session { id, user, is_admin, expires_at });
+        self.sessions.keep(reading, token, Arc::clone(&session));
+        Ok(Some(session))
     }
 }
 
-fn hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
+fn hash(token: &str) -> TokenHash {
+    Sha256::digest(token.as_bytes()).into()
 }
 
 /// A fit name: 2 to 24 letters of any script, digits, `_`, `-` or `.`, in composed form.

@@ -12,6 +12,7 @@ mod create_auction;
 mod docket;
 mod end_auction;
 mod error;
+mod known_sessions;
 mod lane;
 mod orders;
 mod passwords;
@@ -44,6 +45,7 @@ use crate::{
     live::rooms::Rooms,
     store::{connection::Db, truncate},
 };
+use known_sessions::KnownSessions;
 use lane::Lanes;
 use passwords::Passwords;
 
@@ -118,6 +120,7 @@ pub struct Engine {
     lanes: Lanes,
     places: Places,
     passwords: Passwords,
+    sessions: KnownSessions,
     /// Told when a deadline may have become earlier.
     deadlines: Notify,
 }
@@ -135,12 +138,14 @@ impl Engine {
         rooms: Rooms,
     ) -> Result<Arc<Self>, Error> {
         let places = Places::load(&db.read).await?;
+        let bus = Arc::clone(&rooms.bus);
         let core = Arc::new(Core { db, rules, clock, rooms });
         Ok(Arc::new(Self {
             lanes: Lanes::start(&core, lanes),
             core,
             places,
             passwords: Passwords::new()?,
+            sessions: KnownSessions::new(bus),
             deadlines: Notify::new(),
         }))
     }

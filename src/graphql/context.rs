@@ -59,7 +59,7 @@ impl ContextExt for Context<'_> {
     }
 
     fn session(&self) -> Option<&Session> {
-        self.data_opt()
+        self.data_opt::<Arc<Session>>().map(Arc::as_ref)
     }
 
     fn signed_in(&self) -> Result<&Session, Error> {

@@ -46,7 +46,7 @@ impl Surroundings {
 }
 
 /// Begins an operation, as the one who is signed in.
-pub fn run(parsed: ParsedRequest, session: Option<Session>, around: &Surroundings) -> Answers {
+pub fn run(parsed: ParsedRequest, session: Option<Arc<Session>>, around: &Surroundings) -> Answers {
     let ParsedRequest { mut request, kind } = parsed;
     if kind != OperationType::Subscription {
         return Box::pin(stream::once(single(request, session, around.clone())));
@@ -61,13 +61,17 @@ pub fn run(parsed: ParsedRequest, session: Option<Session>, around: &Surrounding
 }
 
 /// A query or a mutation.
-async fn single(request: Request, session: Option<Session>, around: Surroundings) -> Arc<Answer> {
+async fn single(
+    request: Request,
+    session: Option<Arc<Session>>,
+    around: Surroundings,
+) -> Arc<Answer> {
     let (request, number) = with_asker(request, session, &around);
     Arc::new(answer(around.schema.execute(request).await, &number))
 }
 
 /// A subscription that the schema answers by itself.
-fn own(request: Request, session: Option<Session>, around: &Surroundings) -> Answers {
+fn own(request: Request, session: Option<Arc<Session>>, around: &Surroundings) -> Answers {
     let (request, number) = with_asker(request, session, around);
     let responses = around.schema.execute_stream(request);
     Box::pin(responses.map(move |response| {
@@ -81,7 +85,7 @@ fn own(request: Request, session: Option<Session>, around: &Surroundings) -> Ans
 async fn begin_shared(
     wish: Wish,
     request: Request,
-    session: Option<Session>,
+    session: Option<Arc<Session>>,
     around: Surroundings,
 ) -> Answers {
     let Wish { auction, after, group } = wish;
@@ -99,7 +103,7 @@ async fn begin_shared(
 
 fn with_asker(
     request: Request,
-    session: Option<Session>,
+    session: Option<Arc<Session>>,
     around: &Surroundings,
 ) -> (Request, RequestId) {
     let number = RequestId(uuid::Uuid::now_v7().simple().to_string());

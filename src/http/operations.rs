@@ -1,6 +1,6 @@
 //! The operations that run on a socket, each by its id.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use async_graphql::parser::types::OperationType;
 use futures_util::{Stream, StreamExt, stream};
@@ -56,7 +56,7 @@ impl Operations {
         &mut self,
         id: String,
         params: Value,
-        session: Option<Session>,
+        session: Option<Arc<Session>>,
         around: &Surroundings,
     ) -> Result<(), Frame> {
         let parsed = Params::from_json(params).and_then(|p| p.into_request(around.limits));

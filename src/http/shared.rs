@@ -57,7 +57,7 @@ pub struct Group {
     document: ExecutableDocument,
     variables: Variables,
     /// Of a viewer's own group only.
-    session: Option<Session>,
+    session: Option<Arc<Session>>,
     answers: Mutex<VecDeque<Made>>,
 }
 
@@ -85,7 +85,7 @@ impl Shared {
     pub fn wish(
         self: &Arc<Self>,
         request: &mut Request,
-        session: Option<&Session>,
+        session: Option<&Arc<Session>>,
     ) -> Option<Wish> {
         let (name, mut variables) = (request.operation_name.clone(), request.variables.clone());
         let document = request.parsed_query().ok()?.clone();
@@ -125,7 +125,7 @@ impl Shared {
     fn group(
         self: &Arc<Self>,
         key: Key,
-        make: impl FnOnce() -> (ExecutableDocument, Variables, Option<Session>),
+        make: impl FnOnce() -> (ExecutableDocument, Variables, Option<Arc<Session>>),
     ) -> Arc<Group> {
         let mut groups = lock(&self.groups);
         if let Some(group) = groups.get(&key).and_then(Weak::upgrade) {

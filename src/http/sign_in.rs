@@ -1,5 +1,7 @@
 //! Who asks: a bearer token's session.
 
+use std::sync::Arc;
+
 use crate::{
     engine::{Engine, Session},
     graphql::{Code, RequestId},
@@ -14,7 +16,7 @@ pub async fn session(
     engine: &Engine,
     authorization: Option<&str>,
     request: &RequestId,
-) -> Result<Option<Session>, Answer> {
+) -> Result<Option<Arc<Session>>, Answer> {
     let Some(value) = authorization else {
         return Ok(None);
     };

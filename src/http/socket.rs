@@ -190,7 +190,10 @@ impl Socket {
     }
 
     /// The session of an `authorization`, or the close for one that is dead.
-    async fn session(&mut self, authorization: Option<&str>) -> Result<Option<Session>, Close> {
+    async fn session(
+        &mut self,
+        authorization: Option<&str>,
+    ) -> Result<Option<Arc<Session>>, Close> {
         let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
         let session = sign_in::session(&self.engine, authorization, &number).await;
         session.map_err(|answer| match answer.code {

@@ -36,7 +36,7 @@ const PING: Bytes = Bytes::from_static(b":\n\n");
 pub struct Asker {
     /// The header: looked up again now and then, so that a token dies when it is signed out.
     pub authorization: Option<String>,
-    pub session: Option<Session>,
+    pub session: Option<Arc<Session>>,
     pub address: ClientAddress,
 }
 

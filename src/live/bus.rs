@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use entity::{
-    ids::{AuctionId, UserId},
+    ids::{AuctionId, SessionId, UserId},
     notification,
 };
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub enum News {
     Auction(AuctionNews),
     /// Something of one person.
     Person(PersonNews),
+    /// A session that is dead now.
+    SignedOut(SessionId),
 }
 
 /// Something of one person: seen by that person alone.
@@ -62,6 +64,8 @@ pub enum Subject {
     Auctions,
     /// One person's own news: [`PersonNews`].
     Person(UserId),
+    /// Sessions that are dead now: [`SessionId`].
+    Sessions,
     /// The nodes' reports: [`Report`].
     Nodes,
 }

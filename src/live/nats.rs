@@ -168,6 +168,7 @@ impl NatsBus {
             Subject::Auction(auction) => format!("{house}.auction.{auction}"),
             Subject::Auctions => format!("{house}.auction.*"),
             Subject::Person(user) => format!("{house}.person.{user}"),
+            Subject::Sessions => format!("{house}.sessions"),
             Subject::Nodes => format!("{house}.nodes"),
         }
     }
@@ -192,6 +193,7 @@ impl Bus for NatsBus {
             match news {
                 News::Auction(news) => self.send(Subject::Auction(news.event.auction), news),
                 News::Person(news) => self.send(Subject::Person(news.user), news),
+                News::SignedOut(session) => self.send(Subject::Sessions, session),
             }
         }
     }

@@ -47,6 +47,7 @@ impl Rooms {
                     self.hub.receive(news);
                 }
                 News::Person(news) => self.people.receive(news),
+                News::SignedOut(_) => {}
             }
         }
     }

@@ -162,7 +162,7 @@ impl Bus for Kept {
     fn publish(&self, news: &[News]) {
         let of_auctions = news.iter().filter_map(|news| match news {
             News::Auction(news) => Some(news.clone()),
-            News::Person(_) => None,
+            News::Person(_) | News::SignedOut(_) => None,
         });
         self.0.lock().unwrap().extend(of_auctions);
     }

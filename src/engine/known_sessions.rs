@@ -1,0 +1,148 @@
+//! Living sessions that this node has read lately, so that most requests look no token up. A
+//! session that is signed out is forgotten at once: here by the one who does it, on other nodes by
+//! the bus; while the bus is down nothing is trusted but the database.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use entity::{Time, ids::SessionId};
+use tokio::sync::watch;
+
+use super::Session;
+use crate::live::bus::{Bus, Health, Listening, News, Subject};
+
+/// How long what was read is trusted.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// How many sessions are kept; beyond it all are forgotten, and read again as they are used.
+const MOST: usize = 50_000;
+
+/// A token's hash.
+pub(super) type TokenHash = [u8; 32];
+
+/// The sessions that are known.
+#[derive(Debug)]
+pub(super) struct KnownSessions {
+    known: Arc<Mutex<Known>>,
+    bus: Arc<dyn Bus>,
+    health: Option<watch::Receiver<Health>>,
+    _listening: Listening,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    sessions: HashMap<TokenHash, (Arc<Session>, Instant)>,
+    /// How many sessions were ever signed out: what was read before is not kept after.
+    signed_out: u64,
+}
+
+/// When a session began to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    signed_out: u64,
+    began: Instant,
+}
+
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl KnownSessions {
+    /// Nothing is known yet.
+    pub fn new(bus: Arc<dyn Bus>) -> Self {
+        let known = Arc::<Mutex<Known>>::default();
+        let hearing = Arc::clone(&known);
+        let take = move |message: &[u8]| match serde_json::from_slice(message) {
+            Ok(id) => lock(&hearing).forget(id),
+            Err(_) => lock(&hearing).forget_all(),
+        };
+        let _listening = bus.listen(Subject::Sessions, Box::new(take));
+        Self { known, health: bus.health(), bus, _listening }
+    }
+
+    /// The living session of a token, if it is known and may be trusted.
+    pub fn get(&self, token: &TokenHash, now: Time) -> Option<Arc<Session>> {
+        if self.health.as_ref().is_some_and(|health| !health.borrow().is_up) {
+            return None;
+        }
+        let known = lock(&self.known);
+        let (session, read) = known.sessions.get(token)?;
+        let is_alive = read.elapsed() < FRESH && session.expires_at > now;
+        is_alive.then(|| Arc::clone(session))
+    }
+
+    /// Before a session is read.
+    pub fn reading(&self) -> Reading {
+        Reading { signed_out: lock(&self.known).signed_out, began: Instant::now() }
+    }
+
+    /// Keeps a session that was read, unless anything was signed out meanwhile.
+    pub fn keep(&self, reading: Reading, token: TokenHash, session: Arc<Session>) {
+        let mut known = lock(&self.known);
+        if known.signed_out != reading.signed_out {
+            return;
+        }
+        if known.sessions.len() >= MOST {
+            known.sessions.clear();
+        }
+        known.sessions.insert(token, (session, reading.began));
+    }
+
+    /// Forgets a session that is signed out, on all nodes.
+    pub fn sign_out(&self, session: SessionId) {
+        lock(&self.known).forget(session);
+        self.bus.publish(&[News::SignedOut(session)]);
+    }
+}
+
+impl Known {
+    fn forget(&mut self, id: SessionId) {
+        self.signed_out += 1;
+        self.sessions.retain(|_, (session, _)| session.id != id);
+    }
+
+    fn forget_all(&mut self) {
+        self.signed_out += 1;
+        self.sessions.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeDelta, Utc};
+    use entity::ids::UserId;
+
+    use super::*;
+    use crate::{domain::user::User, live::bus::NoBus};
+
+    fn session() -> Arc<Session> {
+        let (joined_at, username) = (Utc::now(), "ann".to_owned());
+        let user = User { id: UserId::new(), username, home_region: None, joined_at };
+        let expires_at = joined_at + TimeDelta::hours(1);
+        Arc::new(Session { id: SessionId::new(), user, is_admin: false, expires_at })
+    }
+
+    #[test]
+    fn a_session_is_known_until_it_is_signed_out_or_expires() {
+        let (known, session) = (KnownSessions::new(Arc::new(NoBus)), session());
+        let (token, now) = ([1; 32], Utc::now());
+        assert_eq!(known.get(&token, now), None);
+        known.keep(known.reading(), token, Arc::clone(&session));
+        assert_eq!(known.get(&token, now), Some(Arc::clone(&session)));
+        assert_eq!(known.get(&token, session.expires_at), None, "it expired");
+        known.sign_out(session.id);
+        assert_eq!(known.get(&token, now), None, "it was signed out");
+    }
+
+    #[test]
+    fn what_was_read_before_a_sign_out_is_not_kept_after_it() {
+        let (known, session) = (KnownSessions::new(Arc::new(NoBus)), session());
+        let reading = known.reading();
+        known.sign_out(session.id);
+        known.keep(reading, [1; 32], session);
+        assert_eq!(known.get(&[1; 32], Utc::now()), None);
+    }
+}
