@@ -68,13 +68,9 @@ impl Postgres {
     /// Starts one and waits until it answers.
     pub fn start() -> Result<Self> {
         let bin = bin()?;
-        let mut mktemp = Command::new("mktemp");
         let temp = std::env::temp_dir().join("neighborbid-bench.XXXXXX");
-        mktemp.arg("-d").arg(temp);
-        let folder = PathBuf::from(output(mktemp, "mktemp")?.trim());
-        let mut chmod = Command::new("chmod");
-        chmod.arg("777").arg(&folder);
-        output(chmod, "chmod")?;
+        let made = output(as_its_user("mktemp -d \"$2\"", &bin, &temp), "mktemp")?;
+        let folder = PathBuf::from(made.trim());
         let init = "\"$1/initdb\" -D \"$2/data\" -U postgres -A trust -E UTF8 --locale=C.UTF-8 -N";
         output(as_its_user(init, &bin, &folder), "initdb")?;
 
