@@ -3,21 +3,25 @@
 //!
 //! - `postgres`, `server`: the processes that are measured, and what they cost.
 //! - `world`: the people and auctions that the load needs.
-//! - `http`, `load`: clients that cost little.
+//! - `http`, `load`, `watch`: clients that cost little.
 //! - `pgbench`: what bids are measured against.
-//! - `bids`: the rows themselves.
+//! - `bare`: what deliveries are measured against.
+//! - `bids`, `rooms`: the rows themselves.
 //! - `table`: the figures, told.
 
 // Rates and ratios are no money.
 #![allow(clippy::float_arithmetic)]
 
+mod bare;
 mod bids;
 mod http;
 mod load;
 mod pgbench;
 mod postgres;
+mod rooms;
 mod server;
 mod table;
+mod watch;
 mod world;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -59,24 +63,20 @@ enum Row {
     Thousand,
     /// A lone bidder's latency, against a batch bound of 1
     Lone,
+    /// What a delivery costs, against a bare server
+    Deliveries,
+    /// What an idle watcher weighs
+    Memory,
+    /// What a watcher who reads nothing costs the others
+    Stalled,
 }
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let done = runtime.map_err(Into::into).and_then(|runtime| {
-        let mut options = Options::parse();
-        if options.quick {
-            (options.rounds, options.seconds) = (2, 2);
-        }
-        runtime.block_on(async {
-            let mut terminated = signal(SignalKind::terminate())?;
-            tokio::select! {
-                done = measure(&options) => done,
-                _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
-                _ = terminated.recv() => Err("terminated".into()),
-            }
-        })
-    });
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let done = match args.split_first() {
+        Some((first, rest)) if first == bare::COMMAND => bare::main(rest),
+        _ => run(),
+    };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -84,6 +84,22 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run() -> Result<()> {
+    let mut options = Options::parse();
+    if options.quick {
+        (options.rounds, options.seconds) = (2, 2);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        tokio::select! {
+            done = measure(&options) => done,
+            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+            _ = terminated.recv() => Err("terminated".into()),
+        }
+    })
 }
 
 async fn measure(options: &Options) -> Result<()> {
@@ -101,6 +117,9 @@ async fn measure(options: &Options) -> Result<()> {
             Row::Bids => bids::one_auction(&lab, &mut table).await?,
             Row::Thousand => bids::many_auctions(&lab, &mut table).await?,
             Row::Lone => bids::alone(&lab, &mut table).await?,
+            Row::Deliveries => rooms::deliveries(&lab, &mut table).await?,
+            Row::Memory => rooms::memory(&lab, &mut table).await?,
+            Row::Stalled => rooms::stalled(&lab, &mut table).await?,
         }
     }
     println!("{}", table.markdown());

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc,
     time::Duration,
 };
@@ -19,12 +19,12 @@ pub struct Process {
 
 impl Process {
     /// Starts it. Even when this process is killed, the kernel ends it.
-    fn start(program: &PathBuf, args: &[&str], input: Stdio) -> Result<Self> {
+    pub fn start(program: &PathBuf, args: &[&str]) -> Result<Self> {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(program).args(args).stdin(input);
+        command.args(["--pdeathsig", "KILL"]).arg(program).args(args);
         // Only what is given here is in its environment.
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
         Ok(Self { child })
     }
@@ -39,8 +39,21 @@ impl Process {
         Ok((ticks()? + ticks()?) / 100.0)
     }
 
+    /// Resident memory, in KiB.
+    pub fn resident_kib(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        Ok(number.ok_or("/proc: no VmRSS")?.parse()?)
+    }
+
+    /// Its standard input.
+    pub fn orders(&mut self) -> Result<ChildStdin> {
+        Ok(self.child.stdin.take().ok_or("no pipe")?)
+    }
+
     /// The address that it says on a line after `mark`.
-    fn address(&mut self, mark: &'static str) -> Result<SocketAddr> {
+    pub fn address(&mut self, mark: &'static str) -> Result<SocketAddr> {
         let (sender, receiver) = mpsc::channel();
         let out = self.child.stdout.take().map(BufReader::new);
         let err = self.child.stderr.take().map(BufReader::new);
@@ -87,7 +100,7 @@ impl Server {
         args.extend(["--payments", "simulated", "--rate-limit", "off", "--log-format", "json"]);
         args.extend(["--sockets-per-address", "1000000"]);
         args.extend(more);
-        let mut process = Process::start(program, &args, Stdio::null())?;
+        let mut process = Process::start(program, &args)?;
         let address = process.address("\"message\":\"serving\",\"address\":\"")?;
         Ok(Self { process, address })
     }
