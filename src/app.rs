@@ -225,6 +225,7 @@ fn describe() {
     describe_gauge!("neighborbid_watchers", "Running auction subscriptions.");
     describe_counter!("neighborbid_deliveries_total", "Updates handed to watchers.");
     describe_counter!("neighborbid_resyncs_total", "Watchers that fell behind and got a snapshot.");
+    describe_counter!("neighborbid_snapshots_total", "Auctions read for their first watcher.");
     describe_counter!("neighborbid_log_reads_total", "Holes in the news filled from the log.");
     describe_gauge!("neighborbid_bus_up", "1 while the bus between nodes works, else 0.");
     describe_counter!("neighborbid_bus_dropped_total", "Messages not sent: the bus was down.");

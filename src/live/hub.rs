@@ -106,6 +106,7 @@ impl Hub {
         let watch = self.join(auction);
         let topic = &watch.topic;
         let load = async || {
+            metrics::counter!("neighborbid_snapshots_total").increment(1);
             let view = self.view(auction).await?.ok_or(LoadError::Unknown)?;
             if topic.load(view) {
                 self.fill_soon(Arc::clone(topic));
