@@ -26,6 +26,7 @@ mod judging_model;
 mod life;
 mod live;
 mod migrations;
+mod nodes;
 mod own_and_lists;
 mod queries;
 mod races;

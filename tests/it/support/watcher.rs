@@ -41,7 +41,8 @@ impl Given {
         assert_eq!(self.last(), Some(books.newest(self.auction)));
     }
 
-    fn last(&self) -> Option<i64> {
+    /// The newest sequence given.
+    pub fn last(&self) -> Option<i64> {
         let (after, updates) = self.connections.last()?;
         updates.last().map(|update| update.sequence).or(*after)
     }
