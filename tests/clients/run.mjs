@@ -36,6 +36,7 @@ const tight = await start("tight", [
 const tests = await run(process.execPath, testCommand(), {
   NEIGHBORBID_URL: house.url,
   NEIGHBORBID_TIGHT_URL: tight.url,
+  NEIGHBORBID_BINARY: resolve(binary),
 });
 const leftWell = await Promise.all(servers.map(stop));
 const sound = servers.map(audit);
