@@ -97,6 +97,10 @@ struct Demo {
     clients: ClientConfig,
 }
 
+/// Many small allocations a bid, from several threads: the system's allocator is slow at them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();

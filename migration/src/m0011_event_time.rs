@@ -1,4 +1,4 @@
-//! Events by time: what a node reads for its watched lists while the bus is down.
+//! Events by time: by which a node finds what the bus lost of its watched lists.
 
 use sea_orm_migration::prelude::*;
 
@@ -10,7 +10,9 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        sql::run(manager, "CREATE INDEX auction_events_time ON auction_events (at);").await
+        let index =
+            "CREATE INDEX auction_events_time ON auction_events (at, auction_id, sequence);";
+        sql::run(manager, index).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -66,8 +66,6 @@ pub struct Session {
     pub id: SessionId,
     /// Whose.
     pub user: User,
-    /// May act for others.
-    pub is_admin: bool,
     /// From then on it is dead.
     pub expires_at: Time,
 }
@@ -140,7 +138,7 @@ impl Engine {
         sessions::delete_expired(&tx, user.id, now).await?;
         let id = sessions::insert(&tx, user.id, hash(&token.0).to_vec(), now, expires_at).await?;
         commit(tx).await?;
-        Ok((token, Session { id, user, is_admin: account.is_admin, expires_at }))
+        Ok((token, Session { id, user, expires_at }))
     }
 
     /// Ends a session: its token is dead when this returns.
@@ -151,6 +149,11 @@ impl Engine {
         sessions::delete(&self.core.db.write, session).await?;
         self.sessions.sign_out(session);
         Ok(())
+    }
+
+    /// Whether somebody is an admin now: read each time, for what only admins may do is rare.
+    pub(super) async fn is_admin(&self, session: &Session) -> Result<bool, Error> {
+        Ok(users::is_admin(&self.core.db.read, session.user.id).await?)
     }
 
     /// Whose token it is; `None` when it is dead or was never one.
@@ -170,8 +173,7 @@ impl Engine {
         let Some((id, expires_at, account)) = found else {
             return Ok(None);
         };
-        let (user, is_admin) = (account.user, account.is_admin);
-        let session = Arc::new(Session { id, user, is_admin, expires_at });
+        let session = Arc::new(Session { id, user: account.user, expires_at });
         self.sessions.keep(reading, token, Arc::clone(&session));
         Ok(Some(session))
     }

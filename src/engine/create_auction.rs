@@ -23,7 +23,7 @@ use crate::{
     live::bus::{AuctionNews, News},
     store::{
         auctions::{self, NewAuction},
-        events, truncate, tx,
+        events, rowset, truncate, tx,
     },
 };
 
@@ -86,7 +86,7 @@ impl Engine {
             state: state.clone(),
         };
         if opens {
-            events::insert(&tx, std::slice::from_ref(&event)).await?;
+            rowset::write(&tx, [events::insert(std::slice::from_ref(&event))]).await?;
         }
         commit(tx).await?;
         let listing = Arc::new(new.listing);

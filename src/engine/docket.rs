@@ -1,6 +1,6 @@
 //! The bids of one batch, before their judge.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use entity::{
     enums::NotificationKind,
@@ -20,7 +20,7 @@ use crate::{
         bidding::{self, Accepted, Bidder, Rejected},
         refusal::{Code, Refusal},
     },
-    store::{idempotency, outcome::Witness, users},
+    store::{idempotency, outcome::Witness},
 };
 
 /// What a remembered key answers.
@@ -35,7 +35,6 @@ struct Remembered {
 pub(super) struct Docket<'a> {
     work: Work<'a>,
     jobs: &'a [Job],
-    blocked: HashSet<(UserId, UserId)>,
     remembered: HashMap<(UserId, String), Remembered>,
     verdicts: Vec<Result<Verdict, Error>>,
     /// Who lost a lead in this batch.
@@ -51,10 +50,7 @@ impl<'a> Docket<'a> {
     ) -> Result<Self, DbErr> {
         let ids: BTreeSet<_> = jobs.iter().map(|job| job.auction).collect();
         let bidders: BTreeSet<_> = jobs.iter().map(|job| job.bidder).collect();
-        let work = Work::lock(core, db, &Vec::from_iter(ids), bidders.iter().copied()).await?;
-        let sellers: BTreeSet<_> = work.auctions.values().map(|auction| auction.seller).collect();
-        let (sellers, bidders) = (Vec::from_iter(sellers), Vec::from_iter(bidders));
-        let blocked = users::blocked(db, &sellers, &bidders).await?;
+        let work = Work::lock(core, db, &Vec::from_iter(ids), bidders).await?;
         let keys: Vec<_> =
             jobs.iter().filter_map(|job| Some((job.bidder, job.key.as_deref()?))).collect();
         let remembered = match keys.is_empty() {
@@ -64,7 +60,6 @@ impl<'a> Docket<'a> {
         Ok(Self {
             work,
             jobs,
-            blocked,
             remembered: remembered.into_iter().map(remember).collect(),
             verdicts: Vec::with_capacity(jobs.len()),
             outbid: BTreeSet::new(),
@@ -103,7 +98,7 @@ impl<'a> Docket<'a> {
         let bidder = Bidder {
             id: job.bidder,
             home_region: wallet.user.home_region.as_ref(),
-            is_blocked: self.blocked.contains(&(auction.seller, job.bidder)),
+            is_blocked: self.work.blocked.contains(&(auction.seller, job.bidder)),
             available: wallet.balances.available,
         };
         let (table, now) = (&self.work.core.rules.increments, self.work.now);

@@ -122,7 +122,7 @@ mod tests {
         let (joined_at, username) = (Utc::now(), "ann".to_owned());
         let user = User { id: UserId::new(), username, home_region: None, joined_at };
         let expires_at = joined_at + TimeDelta::hours(1);
-        Arc::new(Session { id: SessionId::new(), user, is_admin: false, expires_at })
+        Arc::new(Session { id: SessionId::new(), user, expires_at })
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Engine {
     ) -> Result<order::Model, Error> {
         let field: &[&str] = if action == Action::Dispute { &["reason"] } else { &["note"] };
         let words = words.map(|words| check_reason(words, field)).transpose()?;
-        let asker = Asker::User { id: asker.user.id, is_admin: asker.is_admin };
+        let asker = Asker::User { id: asker.user.id, is_admin: self.is_admin(asker).await? };
         self.act(asker, id, action, words.as_deref()).await
     }
 

@@ -21,7 +21,7 @@ use crate::{
     live::bus::{AuctionNews, News},
     store::{
         auctions::{self, Edit},
-        events, tx,
+        events, rowset, tx,
     },
 };
 
@@ -84,11 +84,12 @@ impl Engine {
             return Err(Refusal::new(Code::AuctionHasBids, message).into());
         }
         auction.sequence += 1;
-        auctions::save(&tx, std::slice::from_ref(&auction)).await?;
+        let saved = auctions::save(std::slice::from_ref(&auction));
         let state = AuctionState::of(&auction, table, |_| None)?;
         let event =
             Event { auction: auction.id, kind: EventKind::Edited, at: now, bid: None, state };
-        events::insert(&tx, std::slice::from_ref(&event)).await?;
+        let logged = events::insert(std::slice::from_ref(&event));
+        rowset::write(&tx, [saved, logged]).await?;
         let view = auctions::views(&tx, &[auction.id], table).await?.pop();
         let mut view = view.ok_or_else(|| Error::Fault("an edited auction is gone".to_owned()))?;
         let listing = Arc::make_mut(&mut view.listing);

@@ -2,7 +2,7 @@
 //! events, orders and notifications change together.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -30,8 +30,9 @@ use crate::{
     store::{
         auctions, bids, events, idempotency, notifications, orders,
         outcome::Witness,
+        rowset,
         transfers::{self, NewTransfer},
-        wallets::{self, LockedWallet},
+        wallets::{self, Locked, LockedWallet},
     },
 };
 
@@ -42,6 +43,8 @@ pub(super) struct Work<'a> {
     pub now: Time,
     pub auctions: BTreeMap<AuctionId, Auction>,
     pub wallets: BTreeMap<UserId, LockedWallet>,
+    /// Which (seller, bidder) pairs are blocked, of these auctions and these people.
+    pub blocked: HashSet<(UserId, UserId)>,
     changed_auctions: BTreeSet<AuctionId>,
     changed_wallets: BTreeSet<UserId>,
     bids: Vec<bid::Model>,
@@ -64,9 +67,10 @@ impl<'a> Work<'a> {
         let locked = auctions::lock(db, ids).await?;
         let leaders = locked.iter().filter_map(|a| a.lead.map(|lead| lead.bidder));
         let people: BTreeSet<_> = leaders.chain(people).collect();
-        let (wallets, now) = match people.is_empty() {
-            true => (Vec::new(), None),
-            false => wallets::lock(db, people.into_iter()).await?,
+        let sellers: BTreeSet<_> = locked.iter().map(|auction| auction.seller).collect();
+        let Locked { wallets, blocked, now } = match people.is_empty() {
+            true => Locked::default(),
+            false => wallets::lock(db, people.into_iter(), sellers.into_iter()).await?,
         };
         let now = match now {
             Some(now) => core.clock.now(Some(now)),
@@ -77,6 +81,7 @@ impl<'a> Work<'a> {
             now,
             auctions: locked.into_iter().map(|auction| (auction.id, auction)).collect(),
             wallets: wallets.into_iter().map(|wallet| (wallet.user.id, wallet)).collect(),
+            blocked,
             changed_auctions: BTreeSet::new(),
             changed_wallets: BTreeSet::new(),
             bids: Vec::new(),
@@ -291,31 +296,20 @@ impl<'a> Work<'a> {
         let changed: Vec<_> = self.changed_auctions.iter().filter_map(changed).collect();
         let balances = |id| self.wallets.get(id).map(|wallet| (*id, wallet.balances));
         let balances: Vec<_> = self.changed_wallets.iter().filter_map(balances).collect();
-        if !changed.is_empty() {
-            auctions::save(db, &changed).await?;
+        let writes = [
+            (!changed.is_empty()).then(|| auctions::save(&changed)),
+            (!balances.is_empty()).then(|| wallets::save(&balances)),
+            (!self.bids.is_empty()).then(|| bids::insert(&self.bids)),
+            (!self.transfers.is_empty()).then(|| transfers::insert(&self.transfers)),
+            (!self.events.is_empty()).then(|| events::insert(&self.events)),
+            (!self.notifications.is_empty()).then(|| notifications::insert(&self.notifications)),
+            (!self.keys.is_empty()).then(|| idempotency::insert(&self.keys)),
+        ];
+        rowset::write(db, writes.into_iter().flatten()).await?;
+        match self.orders.as_slice() {
+            [] => Ok(()),
+            orders => orders::insert(db, orders).await,
         }
-        if !balances.is_empty() {
-            wallets::save(db, &balances).await?;
-        }
-        if !self.bids.is_empty() {
-            bids::insert(db, &self.bids).await?;
-        }
-        if !self.transfers.is_empty() {
-            transfers::insert(db, &self.transfers).await?;
-        }
-        if !self.events.is_empty() {
-            events::insert(db, &self.events).await?;
-        }
-        if !self.orders.is_empty() {
-            orders::insert(db, &self.orders).await?;
-        }
-        if !self.notifications.is_empty() {
-            notifications::insert(db, &self.notifications).await?;
-        }
-        if !self.keys.is_empty() {
-            idempotency::insert(db, &self.keys).await?;
-        }
-        Ok(())
     }
 
     /// A row by which this transaction is known again.

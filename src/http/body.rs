@@ -3,10 +3,7 @@
 use async_graphql::{Request, Variables};
 use serde_json::{Map, Value};
 
-use super::{
-    document::{self, DocumentLimits},
-    root_field,
-};
+use super::{document, documents::Documents};
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -69,9 +66,8 @@ impl Params {
     /// # Errors
     /// With a sentence for the client, when the document is no document, asks for too much, or
     /// does not say which of its operations is meant.
-    pub fn into_request(self, limits: DocumentLimits) -> Result<ParsedRequest, String> {
-        let mut document = document::parse(&self.query, limits)?;
-        root_field::flatten(&mut document)?;
+    pub fn into_request(self, documents: &Documents) -> Result<ParsedRequest, String> {
+        let document = documents.read(&self.query)?;
         let name = self.operation_name.as_deref();
         let kind =
             document::kind(&document, name).ok_or("It is not clear which operation is meant.")?;
@@ -80,7 +76,7 @@ impl Params {
         if let Some(name) = self.operation_name {
             request = request.operation_name(name);
         }
-        request.set_parsed_query(document);
+        request.set_parsed_query(document.as_ref().clone());
         Ok(ParsedRequest { request, kind })
     }
 }

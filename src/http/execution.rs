@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt, stream};
 
 use super::{
     body::ParsedRequest,
-    document::DocumentLimits,
+    documents::Documents,
     response::{Answer, answer},
     router::App,
     shared::{Shared, Wish},
@@ -28,7 +28,7 @@ pub struct Surroundings {
     pub schema: Schema,
     pub engine: Arc<Engine>,
     pub shared: Arc<Shared>,
-    pub limits: DocumentLimits,
+    pub documents: Arc<Documents>,
     pub address: ClientAddress,
 }
 
@@ -39,7 +39,7 @@ impl Surroundings {
             schema: app.schema.clone(),
             engine: Arc::clone(&app.engine),
             shared: Arc::clone(&app.shared),
-            limits: app.http.document,
+            documents: Arc::clone(&app.documents),
             address,
         }
     }
@@ -92,12 +92,12 @@ async fn begin_shared(
     let Ok(Some(feed)) = around.engine.watch(auction, after).await else {
         return own(request, session, &around);
     };
-    let schema = around.schema;
-    Box::pin(stream::unfold((feed, group, schema), async |(mut feed, group, schema)| {
+    let watching = (feed, group, around.schema, metrics::counter!("neighborbid_deliveries_total"));
+    Box::pin(stream::unfold(watching, async |(mut feed, group, schema, deliveries)| {
         let update = feed.next().await?;
-        metrics::counter!("neighborbid_deliveries_total").increment(1);
+        deliveries.increment(1);
         let answer = group.answer(&schema, &update).await;
-        Some((answer, (feed, group, schema)))
+        Some((answer, (feed, group, schema, deliveries)))
     }))
 }
 

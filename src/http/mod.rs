@@ -2,6 +2,7 @@
 
 mod body;
 mod document;
+mod documents;
 mod doors;
 mod execution;
 mod graphiql;

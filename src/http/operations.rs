@@ -59,7 +59,7 @@ impl Operations {
         session: Option<Arc<Session>>,
         around: &Surroundings,
     ) -> Result<(), Frame> {
-        let parsed = Params::from_json(params).and_then(|p| p.into_request(around.limits));
+        let parsed = Params::from_json(params).and_then(|p| p.into_request(&around.documents));
         let parsed = parsed.map_err(|why| error_frame(&id, &refusal(Code::BadUserInput, &why)))?;
         let running = match parsed.kind {
             OperationType::Subscription => &mut self.subscriptions,

@@ -22,6 +22,7 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use super::{
     body::{Params, ParsedRequest},
     document::DocumentLimits,
+    documents::Documents,
     doors::Peer,
     graphiql, health,
     media::{Accepted, MediaType, is_json},
@@ -74,6 +75,8 @@ pub struct App {
     pub tasks: TaskTracker,
     /// How many sockets each address holds.
     pub(super) sockets: Arc<Sockets>,
+    /// Documents that were read lately.
+    pub(super) documents: Arc<Documents>,
     /// What watchers share.
     pub(super) shared: Arc<Shared>,
 }
@@ -89,8 +92,9 @@ impl App {
         stop: CancellationToken,
     ) -> Self {
         let sockets = Sockets::new(http.sockets_per_address);
-        let (http, tasks) = (Arc::new(http), TaskTracker::new());
-        Self { engine, schema, http, metrics, stop, tasks, sockets, shared: Arc::default() }
+        let documents = Documents::new(http.document);
+        let (http, tasks, shared) = (Arc::new(http), TaskTracker::new(), Arc::default());
+        Self { engine, schema, http, metrics, stop, tasks, sockets, documents, shared }
     }
 }
 
@@ -208,7 +212,7 @@ async fn respond(
             return send(status, media, answer);
         }
     };
-    let parsed = params.into_request(app.http.document);
+    let parsed = params.into_request(&app.documents);
     let kind = parsed.as_ref().ok().map(|parsed| parsed.kind);
     if kind == Some(OperationType::Mutation) && method == Method::GET {
         let answer = refusal(Code::BadUserInput, "Mutations go over POST.");

@@ -33,7 +33,7 @@ use crate::{
 const VIEWERS_OWN: [&str; 2] = ["viewerPosition", "viewerUpdated"];
 
 /// How many of the newest answers a group keeps, for those who are a little behind.
-const KEPT: usize = 8;
+const KEPT: usize = 64;
 
 /// The groups of a node.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@
 //! polled, so its feeds fall behind and conflate; and a client that takes nothing for long enough
 //! is left.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{FutureExt, SinkExt};
@@ -97,6 +97,9 @@ impl Socket {
         let Clocks { init_by, mut pings } = self.clocks();
         let mut signed = None;
         let mut silent = 0;
+        // Made once: each would take its turn at a lock that all sockets share.
+        let stop = self.stop.clone();
+        let mut stopped = pin!(stop.cancelled());
         loop {
             tokio::select! {
                 incoming = self.socket.recv() => {
@@ -118,7 +121,7 @@ impl Socket {
                 () = sleep_until(init_by), if signed.is_none() => {
                     return ControlFlow::Break(Left::Closing(Close::INIT_TIMEOUT));
                 }
-                () = self.stop.cancelled() => return ControlFlow::Continue(()),
+                () = &mut stopped => return ControlFlow::Continue(()),
             }
         }
     }

@@ -34,6 +34,12 @@ const LISTINGS: usize = 20_000;
 /// How far back a sweep looks: longer than a transaction lasts and clocks differ.
 const BACK: TimeDelta = TimeDelta::seconds(15);
 
+/// How far clocks may differ.
+const SKEW: TimeDelta = TimeDelta::seconds(5);
+
+/// Of how many auctions the newest event is known.
+const HEARD: usize = 100_000;
+
 /// How many events a sweep reads at once.
 const READ: i64 = 2_000;
 
@@ -50,6 +56,10 @@ struct Watched {
     lists: HashMap<Filter, Arc<List>>,
     /// While there is any list: a list may show any auction, so all of them are listened to.
     listening: Option<Listening>,
+    /// Since when.
+    since: Option<Time>,
+    /// The newest event heard of, by auction.
+    heard: HashMap<AuctionId, i64>,
 }
 
 #[derive(Debug, Default)]
@@ -104,7 +114,16 @@ impl Lists {
 
     /// Takes news of a commit; drops them when no list is watched here.
     pub fn receive(&self, news: &AuctionNews) {
-        if !self.watched().lists.is_empty() && self.inbox.try_send(news.clone()).is_err() {
+        let mut watched = self.watched();
+        if watched.lists.is_empty() {
+            return;
+        }
+        if watched.heard.len() >= HEARD {
+            watched.heard.clear();
+        }
+        let heard = watched.heard.entry(news.event.auction).or_default();
+        *heard = news.event.sequence().max(*heard);
+        if self.inbox.try_send(news.clone()).is_err() {
             metrics::counter!("neighborbid_list_news_dropped_total").increment(1);
         }
     }
@@ -116,6 +135,7 @@ impl Lists {
             // Counted as a watcher before the lock is given back: the last one to leave looks.
             let mut watched = self.watched();
             watched.listening.get_or_insert_with(|| self.listen());
+            watched.since.get_or_insert_with(|| Utc::now() - SKEW);
             let list = Arc::clone(watched.lists.entry(filter.clone()).or_default());
             let newest = list.newest.subscribe();
             (list, newest)
@@ -134,23 +154,35 @@ impl Lists {
         self.bus.listen(Subject::Auctions, Box::new(take))
     }
 
-    /// Reads from the log whatever the bus may have lost since `since`.
+    /// Reads from the log whatever the bus may have lost since `since`: first which auctions had
+    /// events, then those that were not heard of.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn sweep(&self, db: &Db, since: Time) -> Result<(), DbErr> {
-        let mut from = since.min(Utc::now()) - BACK;
-        while !self.watched().lists.is_empty() {
-            let read = events::since(&db.read, from, READ).await?;
-            for event in &read {
-                self.receive(&AuctionNews { event: Arc::clone(event), listing: None });
+        let Some(begun) = self.watched().since else { return Ok(()) };
+        let active = events::active(&db.read, (since - BACK).max(begun)).await?;
+        loop {
+            let places: Vec<_> = {
+                let watched = self.watched();
+                let place = |&(auction, before, newest)| {
+                    let heard = watched.heard.get(&auction).copied().unwrap_or(before);
+                    (heard < newest).then_some((auction, heard))
+                };
+                active.iter().filter_map(place).collect()
+            };
+            if places.is_empty() {
+                return Ok(());
             }
-            match read.last() {
-                Some(last) if read.len() as i64 >= READ && last.at > from => from = last.at,
-                _ => break,
+            let read = events::after_each(&db.read, &places, READ).await?;
+            let is_all = (read.len() as i64) < READ;
+            for event in read {
+                self.receive(&AuctionNews { event, listing: None });
+            }
+            if is_all {
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 
@@ -233,7 +265,7 @@ impl Drop for ListFeed {
             watched.lists.remove(&self.filter);
         }
         if watched.lists.is_empty() {
-            watched.listening = None;
+            *watched = Watched::default();
         }
     }
 }

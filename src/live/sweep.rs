@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use entity::Time;
 use sea_orm::DbErr;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -24,29 +25,24 @@ pub async fn run(rooms: Rooms, db: Db, stop: CancellationToken) {
     loop {
         let before = *health.borrow_and_update();
         let wait = if before.is_up { WELL } else { UNWELL };
-        let changed = tokio::select! {
-            () = sleep(wait) => false,
-            changed = health.changed() => changed.is_ok(),
+        tokio::select! {
+            () = sleep(wait) => {}
+            _ = health.changed() => {}
             () = stop.cancelled() => return,
-        };
+        }
         let began = Utc::now();
-        // Lists show any auction; only what a sick bus may have lost is worth reading them all.
-        let lists = (changed || !before.is_up).then_some(swept);
-        match sweep(&rooms, &db, lists).await {
+        match sweep(&rooms, &db, swept).await {
             Ok(()) => swept = began,
             Err(error) => tracing::warn!(%error, "reading the event log"),
         }
     }
 }
 
-async fn sweep(rooms: &Rooms, db: &Db, lists: Option<entity::Time>) -> Result<(), DbErr> {
+async fn sweep(rooms: &Rooms, db: &Db, since: Time) -> Result<(), DbErr> {
     metrics::counter!("neighborbid_sweeps_total").increment(1);
     rooms.hub.sweep().await?;
     rooms.people.sweep(db).await?;
-    match lists {
-        Some(since) => rooms.lists.sweep(db, since).await,
-        None => Ok(()),
-    }
+    rooms.lists.sweep(db, since).await
 }
 
 /// Whether a bus is up; one that cannot lose anything always is.

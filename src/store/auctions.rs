@@ -15,7 +15,7 @@ use sea_orm::{
 
 use super::{
     corrupt, money,
-    rowset::{Rowset, one_of},
+    rowset::{Rowset, Write, one_of},
     users,
 };
 use crate::domain::{
@@ -85,12 +85,8 @@ fn judged(row: &QueryResult) -> Result<Auction, DbErr> {
 }
 
 /// Writes back what events change of these locked auctions.
-///
-/// # Errors
-/// When the database refuses, its CHECKs included.
-pub async fn save(db: &impl ConnectionTrait, auctions: &[Auction]) -> Result<(), DbErr> {
-    rows(auctions).execute(db, update_from).await?;
-    Ok(())
+pub fn save(auctions: &[Auction]) -> Write {
+    rows(auctions).write(update_from)
 }
 
 /// The set of rows that [`update_from`] takes.

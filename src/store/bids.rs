@@ -11,16 +11,13 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use super::{
     corrupt, money,
     page::Page,
-    rowset::{Rowset, one_of},
+    rowset::{Rowset, Write, one_of},
     users,
 };
 use crate::domain::{event::Bid, money::Money};
 
 /// Adds bids.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn insert(db: &impl ConnectionTrait, bids: &[bid::Model]) -> Result<(), DbErr> {
+pub fn insert(bids: &[bid::Model]) -> Write {
     let of = || bids.iter();
     Rowset::new()
         .uuid("id", of().map(|b| Some(b.id.0)))
@@ -31,8 +28,7 @@ pub async fn insert(db: &impl ConnectionTrait, bids: &[bid::Model]) -> Result<()
         .int64("sequence", of().map(|b| Some(b.sequence)))
         .bool("is_automatic", of().map(|b| b.is_automatic))
         .time("placed_at", of().map(|b| b.placed_at))
-        .insert(db, "bids")
-        .await
+        .insert_into("bids")
 }
 
 fn columns() -> String {

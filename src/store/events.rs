@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use entity::{Time, auction_event, ids::AuctionId};
+use entity::{Time, ids::AuctionId};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 
-use super::{corrupt, money, rowset::Rowset, users};
+use super::{
+    corrupt, money,
+    rowset::{Rowset, Write},
+    users,
+};
 use crate::domain::event::{AuctionState, Bid, Event};
 
-/// Adds events.
-///
-/// # Errors
-/// When the database refuses: among others when a number is taken.
-pub async fn insert(db: &impl ConnectionTrait, events: &[Event]) -> Result<(), DbErr> {
+/// Adds events; the database refuses a number that is taken.
+pub fn insert(events: &[Event]) -> Write {
     let of = || events.iter();
     Rowset::new()
         .uuid("auction_id", of().map(|e| Some(e.auction.0)))
@@ -27,13 +28,7 @@ pub async fn insert(db: &impl ConnectionTrait, events: &[Event]) -> Result<(), D
         .uuid("leader_id", of().map(|e| e.state.leader.as_ref().map(|leader| leader.id.0)))
         .text("reserve_status", of().map(|e| Some(e.state.reserve_status.as_str().to_owned())))
         .time("ends_at", of().map(|e| e.state.ends_at))
-        .insert(db, auction_event_table())
-        .await
-}
-
-fn auction_event_table() -> &'static str {
-    use sea_orm::EntityName;
-    auction_event::Entity.table_name()
+        .insert_into("auction_events")
 }
 
 /// What an event is read from; `source` says which events.
@@ -93,21 +88,24 @@ pub async fn after_each(
     all(db, ask).await
 }
 
-/// The events of all auctions since a moment, in their order in time, at most `limit`.
+/// The auctions that had events since a moment: each with the sequence before the first of them,
+/// and that of the newest.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn since(
+pub async fn active(
     db: &impl ConnectionTrait,
     since: Time,
-    limit: i64,
-) -> Result<Vec<Arc<Event>>, DbErr> {
-    let text = format!(
-        "{} WHERE e.at >= $1 ORDER BY e.at, e.auction_id, e.sequence LIMIT $2",
-        selection("auction_events e"),
-    );
-    let values = [since.into(), limit.into()];
-    all(db, Statement::from_sql_and_values(db.get_database_backend(), text, values)).await
+) -> Result<Vec<(AuctionId, i64, i64)>, DbErr> {
+    let text = "SELECT auction_id, MIN(sequence) - 1 AS before, MAX(sequence) AS newest \
+                FROM auction_events WHERE at >= $1 GROUP BY auction_id";
+    let ask = Statement::from_sql_and_values(db.get_database_backend(), text, [since.into()]);
+    let rows = db.query_all_raw(ask).await?;
+    let read = |row: &QueryResult| {
+        let (before, newest) = (row.try_get("", "before")?, row.try_get("", "newest")?);
+        Ok((row.try_get("", "auction_id")?, before, newest))
+    };
+    rows.iter().map(read).collect()
 }
 
 fn event(row: &QueryResult) -> Result<Event, DbErr> {

@@ -3,7 +3,7 @@
 use entity::{idempotency_key as row, ids::UserId};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-use super::rowset::Rowset;
+use super::rowset::{Rowset, Write};
 
 /// The accepted requests among these (user, key) pairs.
 ///
@@ -26,10 +26,7 @@ pub async fn find(
 }
 
 /// Remembers accepted requests.
-///
-/// # Errors
-/// When the database refuses: among others when another request took a key meanwhile.
-pub async fn insert(db: &impl ConnectionTrait, new: &[row::Model]) -> Result<(), DbErr> {
+pub fn insert(new: &[row::Model]) -> Write {
     let of = || new.iter();
     Rowset::new()
         .uuid("user_id", of().map(|k| Some(k.user_id.0)))
@@ -40,6 +37,5 @@ pub async fn insert(db: &impl ConnectionTrait, new: &[row::Model]) -> Result<(),
         .uuid("bid_id", of().map(|k| k.bid_id.map(|id| id.0)))
         .uuid("transfer_id", of().map(|k| k.transfer_id.map(|id| id.0)))
         .time("created_at", of().map(|k| k.created_at))
-        .insert(db, "idempotency_keys")
-        .await
+        .insert_into("idempotency_keys")
 }

@@ -13,14 +13,11 @@ use uuid::Uuid;
 
 use super::{
     page::Page,
-    rowset::{Rowset, one_of},
+    rowset::{Rowset, Write, one_of},
 };
 
 /// Adds notifications.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn insert(db: &impl ConnectionTrait, new: &[notification::Model]) -> Result<(), DbErr> {
+pub fn insert(new: &[notification::Model]) -> Write {
     let of = || new.iter();
     Rowset::new()
         .uuid("id", of().map(|n| Some(n.id.0)))
@@ -29,8 +26,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: &[notification::Model]) -> R
         .uuid("auction_id", of().map(|n| Some(n.auction_id.0)))
         .time("at", of().map(|n| n.at))
         .bool("is_read", of().map(|n| n.is_read))
-        .insert(db, "notifications")
-        .await
+        .insert_into("notifications")
 }
 
 /// A page of a user's notifications, newest first; the cursor is a notification's id.

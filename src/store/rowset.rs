@@ -4,7 +4,7 @@
 use chrono::SecondsFormat;
 use entity::Time;
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, ExecResult, Statement, Value,
+    ConnectionTrait, DbBackend, DbErr, Statement, Value,
     sea_query::{ArrayType, Nullable, ValueType},
 };
 use serde_json::Value as Json;
@@ -74,51 +74,46 @@ impl Rowset {
         self
     }
 
-    /// Inserts all rows into `table`.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn insert(self, db: &impl ConnectionTrait, table: &str) -> Result<(), DbErr> {
+    /// All rows, added to `table`.
+    #[must_use]
+    pub fn insert_into(self, table: &'static str) -> Write {
         let names = self.names();
-        self.execute(db, |rows| {
+        self.write(move |rows| {
             format!("INSERT INTO {table} ({names}) SELECT {names} FROM {rows} AS r")
         })
-        .await?;
-        Ok(())
     }
 
-    /// Runs the statement that `text` makes around the rows, which it is given as a table source
-    /// with this set's column names.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn execute(
-        self,
-        db: &impl ConnectionTrait,
-        text: impl FnOnce(&str) -> String,
-    ) -> Result<ExecResult, DbErr> {
-        db.execute_raw(self.statement(db.get_database_backend(), text)).await
+    /// The change that `text` makes of the rows, which it is given as a table source with this
+    /// set's column names.
+    #[must_use]
+    pub fn write(self, text: impl FnOnce(&str) -> String + Send + 'static) -> Write {
+        Write { rows: self, text: Box::new(text) }
     }
 
     /// The statement that `text` makes around the rows.
     pub fn statement(self, backend: DbBackend, text: impl FnOnce(&str) -> String) -> Statement {
-        let (source, values) = match backend {
-            DbBackend::Postgres => self.unnest(),
-            _ => self.json(),
-        };
+        let (source, values) = self.source(backend, 1);
         Statement::from_sql_and_values(backend, text(&source), values)
+    }
+
+    /// The rows as a table source, with its parameters from `first` on.
+    fn source(self, backend: DbBackend, first: usize) -> (String, Vec<Value>) {
+        match backend {
+            DbBackend::Postgres => self.unnest(first),
+            _ => self.json(first),
+        }
     }
 
     fn names(&self) -> String {
         self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 
-    fn unnest(self) -> (String, Vec<Value>) {
+    fn unnest(self, first: usize) -> (String, Vec<Value>) {
         let names = self.names();
         let mut selected = Vec::new();
         let mut arrays = Vec::new();
         let mut values = Vec::new();
-        for (place, (name, column)) in (1..).zip(self.columns) {
+        for (place, (name, column)) in (first..).zip(self.columns) {
             let (sql_type, absent, value) = column.into_array();
             arrays.push(format!("${place}::{sql_type}[]"));
             selected.push(match absent {
@@ -131,7 +126,7 @@ impl Rowset {
         (format!("(SELECT {selected} FROM unnest({arrays}) AS u ({names}))"), values)
     }
 
-    fn json(self) -> (String, Vec<Value>) {
+    fn json(self, first: usize) -> (String, Vec<Value>) {
         let selected: Vec<_> = self
             .columns
             .iter()
@@ -151,8 +146,49 @@ impl Rowset {
             }
         }
         let document = Json::from(rows).to_string();
-        (format!("(SELECT {} FROM json_each($1))", selected.join(", ")), vec![document.into()])
+        let selected = selected.join(", ");
+        (format!("(SELECT {selected} FROM json_each(${first}))"), vec![document.into()])
     }
+}
+
+/// A set of rows, and the change that is made of them.
+#[must_use]
+pub struct Write {
+    rows: Rowset,
+    text: Box<dyn FnOnce(&str) -> String + Send>,
+}
+
+/// Makes several changes, each of another table: on Postgres in one statement, so in one round
+/// trip under the locks; on SQLite, where a round trip costs nothing, one after another.
+///
+/// # Errors
+/// When the database refuses any of them, its CHECKs included.
+pub async fn write(
+    db: &impl ConnectionTrait,
+    writes: impl IntoIterator<Item = Write>,
+) -> Result<(), DbErr> {
+    let backend = db.get_database_backend();
+    if backend != DbBackend::Postgres {
+        for Write { rows, text } in writes {
+            db.execute_raw(rows.statement(backend, text)).await?;
+        }
+        return Ok(());
+    }
+    let (mut texts, mut values) = (Vec::new(), Vec::new());
+    for Write { rows, text } in writes {
+        let (source, more) = rows.source(backend, values.len() + 1);
+        texts.push(text(&source));
+        values.extend(more);
+    }
+    let Some(last) = texts.pop() else { return Ok(()) };
+    let others: Vec<_> =
+        texts.iter().enumerate().map(|(place, text)| format!("w{place} AS ({text})")).collect();
+    let text = match others.is_empty() {
+        true => last,
+        false => format!("WITH {} {last}", others.join(", ")),
+    };
+    db.execute_raw(Statement::from_sql_and_values(backend, text, values)).await?;
+    Ok(())
 }
 
 impl Column {

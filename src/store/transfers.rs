@@ -10,7 +10,10 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{page::Page, rowset::Rowset};
+use super::{
+    page::Page,
+    rowset::{Rowset, Write},
+};
 use crate::domain::{ledger, money::Money};
 
 /// A transfer to record.
@@ -33,10 +36,7 @@ pub struct NewTransfer {
 }
 
 /// Adds transfers.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn insert(db: &impl ConnectionTrait, new: &[NewTransfer]) -> Result<(), DbErr> {
+pub fn insert(new: &[NewTransfer]) -> Write {
     let of = || new.iter();
     let accounts = |t: &NewTransfer| ledger::accounts(t.kind);
     Rowset::new()
@@ -49,8 +49,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: &[NewTransfer]) -> Result<()
         .uuid("auction_id", of().map(|t| t.auction.map(|auction| auction.0)))
         .uuid("bid_id", of().map(|t| t.bid.map(|bid| bid.0)))
         .time("at", of().map(|t| t.at))
-        .insert(db, "transfers")
-        .await
+        .insert_into("transfers")
 }
 
 /// The transfers of these ids, in no order.

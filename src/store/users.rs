@@ -1,6 +1,6 @@
 //! Users, and whom a seller blocks.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use entity::{
     Time, blocked_bidder,
@@ -101,6 +101,15 @@ pub async fn by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<Use
     Ok(rows.into_iter().map(|row| Account::from(row).user).collect())
 }
 
+/// Whether a user is an admin.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_admin(db: &impl ConnectionTrait, id: UserId) -> Result<bool, DbErr> {
+    let found = user::Entity::find_by_id(id).one(db).await?;
+    Ok(found.is_some_and(|user| user.is_admin))
+}
+
 /// Makes a user an admin; `false` when there is none of that name.
 ///
 /// # Errors
@@ -142,24 +151,6 @@ pub async fn set_blocked(
         }
     }
     Ok(())
-}
-
-/// Which (seller, bidder) pairs among these are blocked.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn blocked(
-    db: &impl ConnectionTrait,
-    sellers: &[UserId],
-    bidders: &[UserId],
-) -> Result<HashSet<(UserId, UserId)>, DbErr> {
-    let backend = db.get_database_backend();
-    let (seller, sellers) = one_of(backend, "seller_id", 1, sellers.iter().map(|id| id.0));
-    let (bidder, bidders) = one_of(backend, "bidder_id", 2, bidders.iter().map(|id| id.0));
-    let text = format!("SELECT * FROM blocked_bidders WHERE {seller} AND {bidder}");
-    let statement = Statement::from_sql_and_values(backend, text, [sellers, bidders]);
-    let rows = blocked_bidder::Entity::find().from_raw_sql(statement).all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.seller_id, row.bidder_id)).collect())
 }
 
 /// The columns of a joined user, named `PREFIX_id` and so on; see [`columns`].

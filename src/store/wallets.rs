@@ -1,15 +1,16 @@
 //! Wallets: balances, locked in ascending order of user.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use entity::{Time, ids::UserId, wallet};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, Statement,
 };
+use uuid::Uuid;
 
 use super::{
     corrupt, money,
-    rowset::{Rowset, one_of},
+    rowset::{Rowset, Write, one_of},
     users,
 };
 use crate::domain::{ledger::Balances, user::User};
@@ -33,32 +34,59 @@ pub async fn insert(db: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr
     Ok(())
 }
 
-/// Locks the wallets of `users`, in ascending order of user, and reads them; and, on Postgres,
-/// the database's clock right after: read inside the locks, shared by all nodes.
+/// What locking wallets brings.
+#[derive(Debug, Default)]
+pub struct Locked {
+    /// The wallets, in ascending order of user.
+    pub wallets: Vec<LockedWallet>,
+    /// Which (seller, bidder) pairs are blocked.
+    pub blocked: HashSet<(UserId, UserId)>,
+    /// On Postgres, the database's clock right after: read inside the locks, shared by all nodes.
+    pub now: Option<Time>,
+}
+
+/// Locks the wallets of `users`, in ascending order of user, and reads them; and which of the
+/// users are blocked by any of `sellers`.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn lock(
     db: &impl ConnectionTrait,
     users: impl Iterator<Item = UserId>,
-) -> Result<(Vec<LockedWallet>, Option<Time>), DbErr> {
+    sellers: impl Iterator<Item = UserId>,
+) -> Result<Locked, DbErr> {
     let backend = db.get_database_backend();
     let (is_one, ids) = one_of(backend, "w.user_id", 1, users.map(|id| id.0));
-    let (clock, lock) = match backend {
-        DbBackend::Postgres => (", clock_timestamp() AS now", "FOR UPDATE OF w"),
-        _ => ("", ""),
+    let (by_one, sellers) = one_of(backend, "b.seller_id", 2, sellers.map(|id| id.0));
+    let from = format!("FROM blocked_bidders b WHERE b.bidder_id = w.user_id AND {by_one}");
+    let (more, lock) = match backend {
+        DbBackend::Postgres => {
+            let blockers = format!("(SELECT string_agg(b.seller_id::text, ',') {from})");
+            (format!("{blockers} AS blockers, clock_timestamp() AS now"), "FOR UPDATE OF w")
+        }
+        _ => (format!("(SELECT group_concat(hex(b.seller_id)) {from}) AS blockers"), ""),
     };
     let text = format!(
-        "SELECT w.available, w.locked, {}{clock} FROM wallets w JOIN users u ON u.id = w.user_id \
+        "SELECT w.available, w.locked, {}, {more} FROM wallets w JOIN users u ON u.id = w.user_id \
          WHERE {is_one} ORDER BY w.user_id {lock}",
         users::columns("u", "owner"),
     );
-    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
-    let now = match (backend, rows.last()) {
-        (DbBackend::Postgres, Some(row)) => Some(row.try_get("", "now")?),
-        _ => None,
-    };
-    Ok((rows.iter().map(locked).collect::<Result<_, _>>()?, now))
+    let ask = Statement::from_sql_and_values(backend, text, [ids, sellers]);
+    let rows = db.query_all_raw(ask).await?;
+    let mut found = Locked::default();
+    for row in &rows {
+        let wallet = locked(row)?;
+        let blockers = row.try_get::<Option<String>>("", "blockers")?.unwrap_or_default();
+        for blocker in blockers.split(',').filter(|text| !text.is_empty()) {
+            let seller = Uuid::try_parse(blocker).map_err(|_| corrupt("a blocker's id"))?;
+            found.blocked.insert((UserId(seller), wallet.user.id));
+        }
+        found.wallets.push(wallet);
+    }
+    if let (DbBackend::Postgres, Some(row)) = (backend, rows.last()) {
+        found.now = Some(row.try_get("", "now")?);
+    }
+    Ok(found)
 }
 
 fn locked(row: &QueryResult) -> Result<LockedWallet, DbErr> {
@@ -72,23 +100,18 @@ fn locked(row: &QueryResult) -> Result<LockedWallet, DbErr> {
 }
 
 /// Writes back the balances of locked wallets.
-///
-/// # Errors
-/// When the database refuses, its CHECKs included.
-pub async fn save(db: &impl ConnectionTrait, wallets: &[(UserId, Balances)]) -> Result<(), DbErr> {
+pub fn save(wallets: &[(UserId, Balances)]) -> Write {
     let of = || wallets.iter();
     Rowset::new()
         .uuid("user_id", of().map(|(user, _)| Some(user.0)))
         .int64("available", of().map(|(_, b)| Some(b.available.minor())))
         .int64("locked", of().map(|(_, b)| Some(b.locked.minor())))
-        .execute(db, |rows| {
+        .write(|rows| {
             format!(
                 "UPDATE wallets SET available = r.available, locked = r.locked FROM {rows} AS r \
                  WHERE wallets.user_id = r.user_id"
             )
         })
-        .await?;
-    Ok(())
 }
 
 /// A wallet's balances, unlocked.

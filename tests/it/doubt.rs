@@ -2,7 +2,7 @@
 //! between COMMIT and its answer; deadlocks; and two nodes on one database. However it comes,
 //! the bidder is told what is true, and the bid stands once.
 
-use std::{sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 use entity::ids::AuctionId;
 use futures_util::future::join_all;
@@ -230,7 +230,7 @@ async fn the_victim_of_a_deadlock_tries_again() {
             // Against the order: first the wallet, then the auction.
             let tx = tx::begin(&other.write).await.unwrap();
             tx.execute_unprepared("SET LOCAL deadlock_timeout = '1h'").await.unwrap();
-            wallets::lock(&tx, [ann.user.id].into_iter()).await.unwrap();
+            wallets::lock(&tx, [ann.user.id].into_iter(), iter::empty()).await.unwrap();
             let placing = house.bid(ann, *lamp, 10_000);
             let provoke = async {
                 shaky.until_blocked().await;

@@ -92,8 +92,10 @@ impl Pair {
         let engine = records::engine_on(&house.db, rules, &clock).await;
         let mut people = Vec::new();
         for n in 0..PEOPLE {
-            let mut person = house.person(&format!("p{n}of{seed}"), None, DEPOSIT).await;
-            person.is_admin = n == ADMIN;
+            let person = house.person(&format!("p{n}of{seed}"), None, DEPOSIT).await;
+            if n == ADMIN {
+                house.grant_admin(&person).await;
+            }
             people.push(person);
         }
         let money = Money { wallets: [(DEPOSIT, 0); PEOPLE], escrow: 0, fees: 0 };

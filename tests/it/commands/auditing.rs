@@ -270,8 +270,7 @@ async fn furnish(db: &TestDatabase) {
 
 /// Auctions of each end: one that waits for its handover, one paid, one refunded, one cancelled.
 async fn end_some(house: &TestHouse, seller: &Session, buyer: &Session) {
-    let mut admin = house.person("admin", None, 0).await;
-    admin.is_admin = true;
+    let admin = house.admin("admin").await;
     for title in ["sold", "paid", "refunded", "cancelled"] {
         let titled = CreateAuction { title: title.to_owned(), ..house.a_lamp() };
         let auction = house.list(seller, titled).await;

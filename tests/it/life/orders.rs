@@ -36,8 +36,7 @@ impl Sale {
     async fn made(db: &TestDatabase) -> Self {
         let house = TestHouse::open(db).await;
         let (seller, buyer, stranger) = three(&house).await;
-        let mut admin = house.person("admin", None, 0).await;
-        admin.is_admin = true;
+        let admin = house.admin("admin").await;
         let (lamp, order) = sell(&house, &seller, &buyer).await;
         Self { house, seller, buyer, admin, stranger, lamp, order }
     }

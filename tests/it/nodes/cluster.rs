@@ -98,13 +98,18 @@ impl Nodes {
     /// Waits until every node that runs knows that the bus works, or that it does not.
     pub async fn know_the_bus(&self, is_up: bool) {
         for node in (0..self.servers.len()).filter(|node| self.servers[*node].is_some()) {
-            let up = f64::from(u8::from(is_up));
-            let what = format!("node {node} knows whether the bus is up: {is_up}");
-            until(&what, async || self.number(node, "neighborbid_bus_up").await == up).await;
-            let said = self.readyz(node).await;
-            assert_eq!(said == "ready\n", is_up, "{said}");
-            assert_eq!(said.contains("the bus is down"), !is_up, "{said}");
+            self.knows_its_bus(node, is_up).await;
         }
+    }
+
+    /// Waits until a node knows that its bus works, or that it does not.
+    pub async fn knows_its_bus(&self, node: usize, is_up: bool) {
+        let up = f64::from(u8::from(is_up));
+        let what = format!("node {node} knows whether the bus is up: {is_up}");
+        until(&what, async || self.number(node, "neighborbid_bus_up").await == up).await;
+        let said = self.readyz(node).await;
+        assert_eq!(said == "ready\n", is_up, "{said}");
+        assert_eq!(said.contains("the bus is down"), !is_up, "{said}");
     }
 }
 

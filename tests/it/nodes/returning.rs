@@ -86,7 +86,8 @@ async fn sockets_that_come_back_at_once_cost_one_snapshot_query_an_auction() {
         let mut socket = Socket::open(new, None).await.unwrap();
         let id = socket.watch(*auction, after).await.unwrap();
         let updates = up_to(&mut socket, &id, newest + 1, after).await.unwrap();
-        (*auction, after, updates)
+        // Kept open, so that the auction stays watched until all have come.
+        (*auction, after, updates, socket)
     });
     let bidding = async {
         for auction in &auctions {
@@ -95,7 +96,7 @@ async fn sockets_that_come_back_at_once_cost_one_snapshot_query_an_auction() {
     };
     let (came, ()) = tokio::join!(join_all(coming), bidding);
     let books = Books::read(&db).await;
-    for (auction, after, updates) in &came {
+    for (auction, after, updates, _) in &came {
         books.told(*auction, *after, updates);
         assert!(!updates.iter().any(Update::is_snapshot));
     }

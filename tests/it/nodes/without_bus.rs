@@ -65,3 +65,22 @@ async fn updates_come_within_two_seconds_while_nats_stalls() {
     nats.resume();
     recovers_by_itself(db, nodes, scene).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_without_its_bus_commits_is_seen_by_those_who_have_theirs() {
+    let db = database::postgres().await;
+    let (nowhere, nats) = (Nats::absent(), Nats::running());
+    let nodes = Nodes::start(&db, [nowhere.url(), nats.url()]);
+    nodes.knows_its_bus(0, false).await;
+    nodes.knows_its_bus(1, true).await;
+    let mut scene = Scene::set(&nodes).await;
+    for _ in 0..3 {
+        scene.round(SWEPT).await;
+    }
+    nodes.stop_all();
+    db.finish().await;
+}
+
+/// While a node's own bus is well, it looks for what it may have lost every two seconds; the rest
+/// is for a busy machine.
+const SWEPT: Duration = Duration::from_secs(5);

@@ -104,6 +104,17 @@ impl TestHouse {
         *self.clock.lock().unwrap() = time;
     }
 
+    /// A person without money who decides disputes.
+    pub async fn admin(&self, name: &str) -> Session {
+        let admin = self.person(name, None, 0).await;
+        self.grant_admin(&admin).await;
+        admin
+    }
+
+    pub async fn grant_admin(&self, person: &Session) {
+        assert!(users::grant_admin(&self.db.write, &person.user.username).await.unwrap());
+    }
+
     /// A person with money, who never signs in.
     pub async fn person(&self, name: &str, home: Option<&str>, available: i64) -> Session {
         let user = User {
@@ -119,7 +130,6 @@ impl TestHouse {
         let session = Session {
             id: SessionId::new(),
             user: account.user,
-            is_admin: false,
             expires_at: self.now() + TimeDelta::days(1),
         };
         if available > 0 {
