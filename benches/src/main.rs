@@ -6,7 +6,7 @@
 //! - `http`, `load`, `watch`: clients that cost little.
 //! - `pgbench`: what bids are measured against.
 //! - `bare`: what deliveries are measured against.
-//! - `bids`, `rooms`: the rows themselves.
+//! - `bids`, `rooms`, `growth`: the rows themselves.
 //! - `table`: the figures, told.
 
 // Rates and ratios are no money.
@@ -14,6 +14,7 @@
 
 mod bare;
 mod bids;
+mod growth;
 mod http;
 mod load;
 mod pgbench;
@@ -46,7 +47,7 @@ struct Options {
     /// How long each side is measured at a time
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Two short rounds: only to see that everything works
+    /// Two short rounds and a tenth of the stored data: only to see that everything works
     #[arg(long)]
     quick: bool,
     /// The server's program
@@ -69,6 +70,8 @@ enum Row {
     Memory,
     /// What a watcher who reads nothing costs the others
     Stalled,
+    /// What bids and pages cost in a house with a thousand times as much in it
+    Growth,
 }
 
 fn main() -> ExitCode {
@@ -106,7 +109,8 @@ async fn measure(options: &Options) -> Result<()> {
     // Thousands of sockets, here and in the servers, which inherit the limit.
     rlimit::increase_nofile_limit(u64::MAX)?;
     let slice = Duration::from_secs(options.seconds.max(1));
-    let lab = Lab::open(options.program.clone(), options.rounds.max(1), slice).await?;
+    let lab =
+        Lab::open(options.program.clone(), options.rounds.max(1), slice, options.quick).await?;
     let mut table = Table::default();
     for row in Row::value_variants() {
         if !options.rows.is_empty() && !options.rows.contains(row) {
@@ -120,6 +124,7 @@ async fn measure(options: &Options) -> Result<()> {
             Row::Deliveries => rooms::deliveries(&lab, &mut table).await?,
             Row::Memory => rooms::memory(&lab, &mut table).await?,
             Row::Stalled => rooms::stalled(&lab, &mut table).await?,
+            Row::Growth => growth::growth(&lab, &mut table).await?,
         }
     }
     println!("{}", table.markdown());

@@ -108,7 +108,11 @@ impl Server {
 
 /// Asks the program whether every invariant holds in a database.
 pub fn audit(program: &PathBuf, database_url: &str) -> Result<()> {
-    let output = Command::new(program).args(["audit", "--database-url", database_url]).output()?;
+    // A million bids take longer to check than a statement may take by default.
+    let mut command = Command::new(program);
+    command.args(["audit", "--database-url", database_url]);
+    command.args(["--statement-timeout-seconds", "1800"]);
+    let output = command.output()?;
     if output.status.success() {
         return Ok(());
     }

@@ -30,6 +30,8 @@ pub struct Lab {
     pub rounds: usize,
     /// How long one side is measured at a time.
     pub slice: Duration,
+    /// A tenth of the stored data.
+    pub quick: bool,
     /// The bidders' tokens, good in every database of [`Lab::house`].
     pub bidders: Vec<String>,
     /// The seller's token.
@@ -46,7 +48,12 @@ pub struct House {
 
 impl Lab {
     /// Starts Postgres and makes the people, once.
-    pub async fn open(program: PathBuf, rounds: usize, slice: Duration) -> Result<Self> {
+    pub async fn open(
+        program: PathBuf,
+        rounds: usize,
+        slice: Duration,
+        quick: bool,
+    ) -> Result<Self> {
         let postgres = Postgres::start()?;
         postgres.create(TEMPLATE, None)?;
         let server = Server::start(&program, &postgres.url(TEMPLATE), &[])?;
@@ -66,7 +73,7 @@ impl Lab {
         }
         let bidders = signing.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
         drop(server);
-        Ok(Self { postgres, program, rounds, slice, bidders, seller })
+        Ok(Self { postgres, program, rounds, slice, quick, bidders, seller })
     }
 
     /// A house in a fresh copy of the people's database.
