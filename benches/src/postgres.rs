@@ -77,7 +77,7 @@ impl Postgres {
         // It lives as long as this process holds the other end of its standard input.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let run = format!(
-            "trap '' INT; \
+            "trap '' INT TERM HUP; \
              \"$1/postgres\" -D \"$2/data\" -k \"$2\" -h 127.0.0.1 -p {port} {SETTINGS} \
              >\"$2/log\" 2>&1 & server=$!; echo started; \
              cat >/dev/null; kill -QUIT $server; wait $server; \
