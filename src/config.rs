@@ -1,7 +1,11 @@
 //! Every setting, with its default and its doc. Flags and environment variables are the same
 //! settings; a flag wins. Checked once, at start.
 
-use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::{NonZero, NonZeroU32},
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
@@ -170,7 +174,8 @@ pub struct HouseConfig {
         value_parser = clap::value_parser!(u32).range(1..=365))]
     pub session_days: u32,
 
-    /// Lanes that judge bids; by default as many as connections that write
+    /// Lanes that judge bids; by default as many as processors, and as connections that write at
+    /// most: lanes whose bidders are the same people wait for each other
     #[arg(long, env = "NEIGHBORBID_LANES")]
     pub lanes: Option<usize>,
 
@@ -178,9 +183,14 @@ pub struct HouseConfig {
     #[arg(long, env = "NEIGHBORBID_BATCH", default_value_t = 256)]
     pub batch: usize,
 
-    /// How many bids wait in a lane at most; one more is answered OVERLOADED
+    /// How many bids wait in a lane at most, half of them on one auction; one more is answered
+    /// OVERLOADED
     #[arg(long, env = "NEIGHBORBID_LANE_QUEUE", default_value_t = 4_096)]
     pub lane_queue: usize,
+
+    /// How many bids of one bidder wait in a lane at most; one more is answered OVERLOADED
+    #[arg(long, env = "NEIGHBORBID_LANE_SHARE", default_value_t = 64)]
+    pub lane_share: usize,
 }
 
 impl HouseConfig {
@@ -211,11 +221,16 @@ impl HouseConfig {
     #[must_use]
     pub fn lanes(&self, writers: usize) -> LaneSettings {
         LaneSettings {
-            lanes: self.lanes.unwrap_or(writers),
+            lanes: self.lanes.unwrap_or_else(|| writers.min(cores())),
             batch: self.batch,
             queue: self.lane_queue,
+            share: self.lane_share,
         }
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn currency_code(text: &str) -> Result<String, String> {

@@ -3,10 +3,11 @@
 //!
 //! Lanes make bids cheap, not right: with several nodes, the row lock is the truth.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use entity::ids::{AuctionId, UserId};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, oneshot},
     task::JoinHandle,
 };
 
@@ -14,6 +15,7 @@ use super::{
     Core, Error,
     batch::{self, Verdict},
     place_bid::Job,
+    queue::{Bounds, Queue, Waits},
 };
 
 /// How bids queue.
@@ -23,8 +25,11 @@ pub struct LaneSettings {
     pub lanes: usize,
     /// How many bids one transaction judges at most.
     pub batch: usize,
-    /// How many bids a lane lets wait; one more is answered OVERLOADED.
+    /// How many bids a lane lets wait, half of them on one auction; one more is answered
+    /// OVERLOADED.
     pub queue: usize,
+    /// How many bids of one bidder a lane lets wait; one more is answered OVERLOADED.
+    pub share: usize,
 }
 
 type Reply = oneshot::Sender<Result<Verdict, Error>>;
@@ -32,43 +37,70 @@ type Reply = oneshot::Sender<Result<Verdict, Error>>;
 /// The lanes of this node.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    /// Emptied when the house closes.
-    queues: Mutex<Vec<mpsc::Sender<(Job, Reply)>>>,
+    lanes: Vec<Arc<Lane>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// One lane: what waits in it, and whoever wakes it.
+#[derive(Debug)]
+struct Lane {
+    line: Mutex<Line>,
+    arrived: Notify,
+}
+
+#[derive(Debug)]
+struct Line {
+    queue: Queue<(Job, Reply)>,
+    is_closed: bool,
+}
+
+impl Waits for (Job, Reply) {
+    fn auction(&self) -> AuctionId {
+        self.0.auction
+    }
+
+    fn bidder(&self) -> UserId {
+        self.0.bidder
+    }
 }
 
 impl Lanes {
     pub fn start(core: &Arc<Core>, settings: LaneSettings) -> Self {
-        let lanes = settings.lanes.max(1);
-        let (queues, tasks) = (0..lanes)
+        let bounds = Bounds { all: settings.queue.max(1), bidder: settings.share.max(1) };
+        let (lanes, tasks) = (0..settings.lanes.max(1))
             .map(|_| {
-                let (sender, queue) = mpsc::channel(settings.queue.max(1));
-                let lane = Lane { core: Arc::clone(core), queue, batch: settings.batch.max(1) };
-                (sender, tokio::spawn(lane.run()))
+                let line = Line { queue: Queue::new(bounds), is_closed: false };
+                let lane = Arc::new(Lane { line: Mutex::new(line), arrived: Notify::new() });
+                let run = Arc::clone(&lane).run(Arc::clone(core), settings.batch.max(1));
+                (lane, tokio::spawn(run))
             })
             .unzip();
-        Self { queues: Mutex::new(queues), tasks: Mutex::new(tasks) }
+        Self { lanes, tasks: Mutex::new(tasks) }
     }
 
     /// Puts a bid in its auction's lane and waits for the verdict. A caller that goes away
     /// cancels nothing.
     pub async fn submit(&self, job: Job) -> Result<Verdict, Error> {
-        let queue = {
-            let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-            // The low bits of a version 7 UUID are random.
-            let place = (job.auction.0.as_u128() & u128::from(u32::MAX)) as usize;
-            let lane = place.checked_rem(queues.len()).ok_or(Error::Overloaded)?;
-            queues.get(lane).ok_or(Error::Overloaded)?.clone()
-        };
+        // The low bits of a version 7 UUID are random.
+        let place = (job.auction.0.as_u128() & u128::from(u32::MAX)) as usize;
+        let lane = place.checked_rem(self.lanes.len()).and_then(|place| self.lanes.get(place));
+        let lane = lane.ok_or(Error::Overloaded)?;
         let (reply, verdict) = oneshot::channel();
-        queue.try_send((job, reply)).map_err(|_| Error::Overloaded)?;
-        // A caller who is slow to look must not keep the lane from ending.
-        drop(queue);
+        {
+            let mut line = lane.line();
+            if line.is_closed || line.queue.push((job, reply)).is_err() {
+                return Err(Error::Overloaded);
+            }
+        }
+        lane.arrived.notify_one();
         verdict.await.map_err(|_| Error::Fault("a lane dropped a bid".to_owned()))?
     }
 
     pub async fn drain(&self) {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for lane in &self.lanes {
+            lane.line().is_closed = true;
+            lane.arrived.notify_one();
+        }
         let tasks = {
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *tasks)
@@ -81,20 +113,29 @@ impl Lanes {
     }
 }
 
-struct Lane {
-    core: Arc<Core>,
-    queue: mpsc::Receiver<(Job, Reply)>,
-    batch: usize,
-}
-
 impl Lane {
-    async fn run(mut self) {
-        let mut waiting = Vec::with_capacity(self.batch);
-        while self.queue.recv_many(&mut waiting, self.batch).await > 0 {
-            metrics::histogram!("neighborbid_batch_bids").record(waiting.len() as f64);
-            metrics::histogram!("neighborbid_lane_queue_bids").record(self.queue.len() as f64);
-            let (jobs, replies): (Vec<Job>, Vec<Reply>) = waiting.drain(..).unzip();
-            let verdicts = batch::settle(&self.core, &jobs).await;
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(self: Arc<Self>, core: Arc<Core>, most: usize) {
+        loop {
+            let (batch, behind, is_closed) = {
+                let mut line = self.line();
+                let batch = line.queue.take(most);
+                (batch, line.queue.len(), line.is_closed)
+            };
+            if batch.is_empty() {
+                if is_closed {
+                    return;
+                }
+                self.arrived.notified().await;
+                continue;
+            }
+            metrics::histogram!("neighborbid_batch_bids").record(batch.len() as f64);
+            metrics::histogram!("neighborbid_lane_queue_bids").record(behind as f64);
+            let (jobs, replies): (Vec<Job>, Vec<Reply>) = batch.into_iter().unzip();
+            let verdicts = batch::settle(&core, &jobs).await;
             for (reply, verdict) in replies.into_iter().zip(verdicts) {
                 // The caller may have gone away; the bid stands.
                 let _ = reply.send(verdict);

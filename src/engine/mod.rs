@@ -18,6 +18,7 @@ mod orders;
 mod passwords;
 mod place_bid;
 mod places;
+mod queue;
 mod read;
 mod retried;
 mod update_auction;
@@ -32,6 +33,19 @@ pub use place_bid::{BidOutcome, PlaceBid};
 pub use places::Places;
 pub use update_auction::UpdateAuction;
 pub use wallet::WalletMove;
+
+// What the engine's answers are made of.
+pub use crate::{
+    live::{
+        feed::Feed,
+        people::OwnUpdate,
+        update::{Update, UpdateKind},
+    },
+    store::{
+        auction_page::{Place, Sort},
+        page::Page,
+    },
+};
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -9,10 +9,7 @@ use super::{
     loaders::{Failure, Loader},
     rate::RateLimits,
 };
-use crate::{
-    engine::{Engine, Session},
-    live::update::Update,
-};
+use crate::engine::{Engine, Session, Update};
 
 /// The number under which a request is found in the log.
 #[derive(Debug, Clone)]

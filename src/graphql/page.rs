@@ -7,7 +7,7 @@ use async_graphql::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::{Code, coded};
-use crate::store::page::Page;
+use crate::engine::Page;
 
 /// How many rows a page has when the client does not say.
 const DEFAULT_SIZE: i32 = 20;

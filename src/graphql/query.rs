@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     domain::filter::Filter,
-    store::auction_page::{Place, Sort},
+    engine::{Place, Sort},
 };
 
 /// Everything that can be asked.

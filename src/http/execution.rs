@@ -5,16 +5,17 @@ use std::{pin::Pin, sync::Arc};
 
 use async_graphql::{Request, parser::types::OperationType};
 use futures_util::{Stream, StreamExt, stream};
+use metrics::Counter;
 
 use super::{
     body::ParsedRequest,
     documents::Documents,
     response::{Answer, answer},
     router::App,
-    shared::{Shared, Wish},
+    shared::{Group, Shared, Wish},
 };
 use crate::{
-    engine::{Engine, Session},
+    engine::{Engine, Feed, Session},
     graphql::{ClientAddress, RequestId, Schema},
 };
 
@@ -52,10 +53,7 @@ pub fn run(parsed: ParsedRequest, session: Option<Arc<Session>>, around: &Surrou
         return Box::pin(stream::once(single(request, session, around.clone())));
     }
     match around.shared.wish(&mut request, session.as_ref()) {
-        Some(wish) => {
-            let begun = begin_shared(wish, request, session, around.clone());
-            Box::pin(stream::once(begun).flatten())
-        }
+        Some(wish) => shared(wish, request, session, around.clone()),
         None => own(request, session, around),
     }
 }
@@ -80,25 +78,55 @@ fn own(request: Request, session: Option<Arc<Session>>, around: &Surroundings) -
     }))
 }
 
+/// Where a shared subscription stands.
+enum Sharing {
+    /// Nothing is read yet.
+    Wished(Wish, Request, Option<Arc<Session>>, Surroundings),
+    Watching(Feed, Arc<Group>, Schema, Counter),
+    /// It cannot be watched: the schema says why.
+    Refused(Answers),
+}
+
 /// A subscription that shares its answers with those who asked the same. What cannot be watched
 /// is left to the schema to refuse.
-async fn begin_shared(
+fn shared(
     wish: Wish,
     request: Request,
     session: Option<Arc<Session>>,
     around: Surroundings,
 ) -> Answers {
-    let Wish { auction, after, group } = wish;
-    let Ok(Some(feed)) = around.engine.watch(auction, after).await else {
-        return own(request, session, &around);
-    };
-    let watching = (feed, group, around.schema, metrics::counter!("neighborbid_deliveries_total"));
-    Box::pin(stream::unfold(watching, async |(mut feed, group, schema, deliveries)| {
-        let update = feed.next().await?;
-        deliveries.increment(1);
-        let answer = group.answer(&schema, &update).await;
-        Some((answer, (feed, group, schema, deliveries)))
+    let wished = Sharing::Wished(wish, request, session, around);
+    Box::pin(stream::unfold(wished, async |mut sharing| {
+        if let Sharing::Wished(wish, request, session, around) = sharing {
+            sharing = begin(wish, request, session, around).await;
+        }
+        let answer = match &mut sharing {
+            Sharing::Watching(feed, group, schema, deliveries) => {
+                let update = feed.next().await?;
+                deliveries.increment(1);
+                group.answer(schema, &update).await
+            }
+            Sharing::Refused(answers) => answers.next().await?,
+            Sharing::Wished(..) => return None,
+        };
+        Some((answer, sharing))
     }))
+}
+
+async fn begin(
+    wish: Wish,
+    request: Request,
+    session: Option<Arc<Session>>,
+    around: Surroundings,
+) -> Sharing {
+    let Wish { auction, after, group } = wish;
+    match around.engine.watch(auction, after).await {
+        Ok(Some(feed)) => {
+            let deliveries = metrics::counter!("neighborbid_deliveries_total");
+            Sharing::Watching(feed, group, around.schema, deliveries)
+        }
+        _ => Sharing::Refused(own(request, session, &around)),
+    }
 }
 
 fn with_asker(

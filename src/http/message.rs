@@ -105,12 +105,14 @@ pub fn pong(payload: Option<Value>) -> String {
     }
 }
 
+/// What the `next` messages of an operation begin with.
+pub fn next_head(id: &str) -> Vec<u8> {
+    format!(r#"{{"type":"next","id":{},"payload":"#, Value::from(id)).into_bytes()
+}
+
 /// `next`, around a payload that is JSON already.
-pub fn next(id: &str, payload: &[u8]) -> Vec<u8> {
-    let mut text = format!(r#"{{"type":"next","id":{},"payload":"#, Value::from(id)).into_bytes();
-    text.extend_from_slice(payload);
-    text.push(b'}');
-    text
+pub fn next(head: &[u8], payload: &[u8]) -> Vec<u8> {
+    [head, payload, b"}"].concat()
 }
 
 /// `error`, with the list of errors.
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_payload_is_spliced_in_as_it_is() {
-        let text = String::from_utf8(next("a\"b", br#"{"data":1}"#)).unwrap();
+        let text = String::from_utf8(next(&next_head("a\"b"), br#"{"data":1}"#)).unwrap();
         assert_eq!(text, r#"{"type":"next","id":"a\"b","payload":{"data":1}}"#);
     }
 }

@@ -1,9 +1,13 @@
 //! The operations that run on a socket, each by its id.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use async_graphql::parser::types::OperationType;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 use tokio_stream::StreamMap;
 
@@ -18,34 +22,42 @@ use crate::{engine::Session, graphql::Code};
 /// A frame's text, ready to be sent.
 type Frame = Vec<u8>;
 
-type Running = Pin<Box<dyn Stream<Item = Frame> + Send>>;
-
 /// The operations that run on a socket.
 #[derive(Default)]
 pub struct Operations {
-    subscriptions: StreamMap<String, Running>,
-    /// Queries and mutations: they end by themselves, and are let end when the house closes.
-    single: StreamMap<String, Running>,
+    running: StreamMap<String, Operation>,
+}
+
+/// One operation: its answers as frames, then `complete`; but nothing more after an `error`.
+struct Operation {
+    id: String,
+    /// What each `next` frame begins with.
+    head: Vec<u8>,
+    /// `None` once it is over.
+    answers: Option<Answers>,
+    /// Ends by the client or by its final event alone; a query or a mutation ends by itself.
+    is_subscription: bool,
 }
 
 impl Operations {
     pub fn len(&self) -> usize {
-        self.subscriptions.len() + self.single.len()
+        self.running.len()
     }
 
     pub fn contains(&self, id: &str) -> bool {
-        self.subscriptions.contains_key(id) || self.single.contains_key(id)
+        self.running.contains_key(id)
     }
 
     /// Ends an operation; its caller wants no more of it.
     pub fn cancel(&mut self, id: &str) {
-        self.subscriptions.remove(id);
-        self.single.remove(id);
+        self.running.remove(id);
     }
 
     /// Ends what would not end by itself.
     pub fn end_subscriptions(&mut self) {
-        self.subscriptions.clear();
+        for operation in self.running.values_mut() {
+            operation.answers = operation.answers.take().filter(|_| !operation.is_subscription);
+        }
     }
 
     /// Begins an operation, as the one who is signed in. What is refused is a frame to send.
@@ -61,37 +73,40 @@ impl Operations {
     ) -> Result<(), Frame> {
         let parsed = Params::from_json(params).and_then(|p| p.into_request(&around.documents));
         let parsed = parsed.map_err(|why| error_frame(&id, &refusal(Code::BadUserInput, &why)))?;
-        let running = match parsed.kind {
-            OperationType::Subscription => &mut self.subscriptions,
-            _ => &mut self.single,
-        };
-        let answers = execution::run(parsed, session, around);
-        running.insert(id.clone(), Box::pin(frames(answers, id)));
+        let is_subscription = parsed.kind == OperationType::Subscription;
+        let answers = Some(execution::run(parsed, session, around));
+        let head = message::next_head(&id);
+        let operation = Operation { id: id.clone(), head, answers, is_subscription };
+        self.running.insert(id, operation);
         Ok(())
     }
 
     /// The next frame to send; `None` when nothing runs.
     pub async fn next(&mut self) -> Option<Frame> {
-        tokio::select! {
-            Some((_, frame)) = self.single.next() => Some(frame),
-            Some((_, frame)) = self.subscriptions.next() => Some(frame),
-            else => None,
-        }
+        self.running.next().await.map(|(_, frame)| frame)
+    }
+}
+
+impl Stream for Operation {
+    type Item = Frame;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        let Some(answers) = &mut self.answers else { return Poll::Ready(None) };
+        let answer = ready!(answers.as_mut().poll_next(cx));
+        Poll::Ready(Some(match answer {
+            Some(answer) if answer.errors.is_none() => message::next(&self.head, &answer.body),
+            Some(answer) => {
+                self.answers = None;
+                error_frame(&self.id, &answer)
+            }
+            None => {
+                self.answers = None;
+                message::complete(&self.id).into_bytes()
+            }
+        }))
     }
 }
 
 fn error_frame(id: &str, answer: &Answer) -> Frame {
     message::error(id, answer.errors.as_ref().unwrap_or(&Value::Null)).into_bytes()
-}
-
-/// The frames of an operation, then `complete`; but nothing more after an `error`.
-fn frames(answers: Answers, id: String) -> impl Stream<Item = Frame> + Send + 'static {
-    stream::unfold(Some((answers, id)), async |running| {
-        let (mut answers, id) = running?;
-        Some(match answers.next().await {
-            None => (message::complete(&id).into_bytes(), None),
-            Some(answer) if answer.errors.is_some() => (error_frame(&id, &answer), None),
-            Some(answer) => (message::next(&id, &answer.body), Some((answers, id))),
-        })
-    })
 }

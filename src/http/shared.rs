@@ -24,9 +24,8 @@ use super::{
     response::{Answer, answer},
 };
 use crate::{
-    engine::Session,
+    engine::{Session, Update, UpdateKind},
     graphql::{Moment, RequestId, Schema},
-    live::update::{Update, UpdateKind},
 };
 
 /// The fields whose answer depends on who asks.

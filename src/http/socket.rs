@@ -100,16 +100,23 @@ impl Socket {
         // Made once: each would take its turn at a lock that all sockets share.
         let stop = self.stop.clone();
         let mut stopped = pin!(stop.cancelled());
+        let mut turns = 0;
         loop {
+            // What is to be sent comes first, for looking whether anything came costs as much as
+            // sending; but only so many times in a row.
             tokio::select! {
+                biased;
+                Some(frame) = operations.next(), if turns < TOGETHER => {
+                    turns += 1;
+                    self.send_ready(frame, operations).await?;
+                }
                 incoming = self.socket.recv() => {
-                    silent = 0;
+                    (silent, turns) = (0, 0);
                     let Some(Ok(incoming)) = incoming else {
                         return ControlFlow::Break(Left::Gone);
                     };
                     self.handle(incoming, &mut signed, operations).await?;
                 }
-                Some(frame) = operations.next() => self.send_ready(frame, operations).await?,
                 _ = pings.tick() => {
                     silent += 1;
                     if silent > 2 {
@@ -122,6 +129,7 @@ impl Socket {
                     return ControlFlow::Break(Left::Closing(Close::INIT_TIMEOUT));
                 }
                 () = &mut stopped => return ControlFlow::Continue(()),
+                () = std::future::ready(()), if turns >= TOGETHER => turns = 0,
             }
         }
     }
@@ -256,25 +264,25 @@ impl Socket {
         frame: Vec<u8>,
         operations: &mut Operations,
     ) -> ControlFlow<Left> {
-        let mut next = Some(frame);
-        for _ in 0..TOGETHER {
-            let Some(frame) = next.take() else { break };
-            let Ok(text) = Utf8Bytes::try_from(frame) else { return closing(Close::INTERNAL) };
-            let fed = self.socket.feed(Message::Text(text));
-            match timeout(self.settings.write_timeout, fed).await {
-                Ok(Ok(())) => next = operations.next().now_or_never().flatten(),
-                Ok(Err(_)) => return ControlFlow::Break(Left::Gone),
-                Err(_) => return too_slow(),
+        let socket = &mut self.socket;
+        let sent = async {
+            let mut next = Some(frame);
+            for place in 1..=TOGETHER {
+                let Some(frame) = next.take() else { break };
+                let Ok(text) = Utf8Bytes::try_from(frame) else { return closing(Close::INTERNAL) };
+                if socket.feed(Message::Text(text)).await.is_err() {
+                    return ControlFlow::Break(Left::Gone);
+                }
+                if place < TOGETHER {
+                    next = operations.next().now_or_never().flatten();
+                }
             }
-        }
-        if let Some(frame) = next {
-            return self.send_text(frame).await;
-        }
-        match timeout(self.settings.write_timeout, self.socket.flush()).await {
-            Ok(Ok(())) => ControlFlow::Continue(()),
-            Ok(Err(_)) => ControlFlow::Break(Left::Gone),
-            Err(_) => too_slow(),
-        }
+            match socket.flush().await {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(Left::Gone),
+            }
+        };
+        timeout(self.settings.write_timeout, sent).await.unwrap_or_else(|_| too_slow())
     }
 
     async fn send(&mut self, message: Message) -> ControlFlow<Left> {

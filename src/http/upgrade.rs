@@ -56,7 +56,8 @@ fn accept(
     // Somewhat more than is allowed, so that a message too big is answered and not just cut off.
     let most = settings.message_bytes.saturating_mul(16);
     let upgrade = upgrade
-        .read_buffer_size(4 * 1024)
+        // Cleared at each look for what came, and held by each idle watcher.
+        .read_buffer_size(512)
         .write_buffer_size(4 * 1024)
         .max_message_size(most)
         .max_frame_size(most);

@@ -77,7 +77,10 @@ struct Blocked {
 
 impl Bench {
     async fn new(db: &TestDatabase, batch: usize, queue: usize) -> Self {
-        let settings = LaneSettings { lanes: 1, batch, queue };
+        Self::with(db, LaneSettings { lanes: 1, batch, queue, share: 4_096 }).await
+    }
+
+    async fn with(db: &TestDatabase, settings: LaneSettings) -> Self {
         let house = TestHouse::on(db.open().await, settings).await;
         let seller = house.person("seller", None, 0).await;
         let first = house.person("first", None, 100_000).await;
@@ -323,7 +326,8 @@ on_both! {
     }
 
     async fn a_full_lane_says_so_at_once_and_recovers(db: &TestDatabase) {
-        let bench = Bench::new(db, 4, 8).await;
+        // One auction may have half of the room.
+        let bench = Bench::new(db, 4, 16).await;
         let Bench { ben, lamp, .. } = &bench;
         let blocked = bench.block(10_000).await;
         let bid = |n: i64| ask(ben, *lamp, 10_000 + 1_000 * n);
@@ -339,6 +343,42 @@ on_both! {
         let after = bench.place(bid(8)).await.unwrap();
         assert_eq!((code(&after), price(&after)), (None, 18_000));
         assert_eq!(Books::read(db).await.log[lamp].len(), 10, "opened, and nine bids");
+    }
+
+    async fn a_hot_auction_does_not_starve_its_neighbours(db: &TestDatabase) {
+        let bench = Bench::new(db, 4, 16).await;
+        let Bench { ann, ben, lamp, vase, .. } = &bench;
+        let blocked = bench.block(10_000).await;
+        let crowd = bench.send((0..8).map(|n| ask(ben, *lamp, 10_000 + 1_000 * n))).await;
+        let neighbour = bench.send([ask(ann, *vase, 10_000)]).await;
+        blocked.release().await;
+        let placed_at = async |bids: Vec<Placing>| {
+            let outcomes = join_all(bids).await.into_iter().map(|o| o.unwrap().bid.unwrap());
+            outcomes.map(|bid| bid.placed_at).collect::<Vec<_>>()
+        };
+        // Bids of one batch have one time.
+        let (crowd, neighbour) = (placed_at(crowd).await, placed_at(neighbour).await);
+        assert_eq!(neighbour[0], crowd[0], "it came last, and is judged in the next batch");
+        assert_eq!(crowd.iter().filter(|at| **at == crowd[0]).count(), 3, "with three others");
+    }
+
+    async fn a_bidder_has_a_share_of_the_room(db: &TestDatabase) {
+        let settings = LaneSettings { lanes: 1, batch: 64, queue: 64, share: 3 };
+        let bench = Bench::with(db, settings).await;
+        let Bench { ann, ben, lamp, vase, .. } = &bench;
+        let blocked = bench.block(10_000).await;
+        let flood = bench.send((0..3).map(|n| ask(ben, *lamp, 10_000 + 1_000 * n))).await;
+        for auction in [*lamp, *vase] {
+            let refused = poll_once(&mut bench.place(ask(ben, auction, 30_000))).await;
+            assert!(matches!(refused, Some(Err(Error::Overloaded))), "{refused:?}");
+        }
+        let other = bench.send([ask(ann, *lamp, 15_000)]).await;
+        blocked.release().await;
+        for outcome in join_all(flood.into_iter().chain(other)).await {
+            assert_eq!(code(&outcome.unwrap()), None);
+        }
+        let after = bench.place(ask(ben, *vase, 10_000)).await.unwrap();
+        assert_eq!(code(&after), None, "there is room again");
     }
 
     async fn a_caller_that_goes_away_cancels_nothing(db: &TestDatabase) {

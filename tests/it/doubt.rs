@@ -24,7 +24,7 @@ use crate::support::{
     proxy::{At, How, Proxy},
 };
 
-const LANES: LaneSettings = LaneSettings { lanes: 4, batch: 64, queue: 4_096 };
+const LANES: LaneSettings = LaneSettings { lanes: 4, batch: 64, queue: 4_096, share: 4_096 };
 
 /// A house that reaches its database through the proxy.
 struct Shaky {

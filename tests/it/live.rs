@@ -188,7 +188,7 @@ impl Kept {
 async fn aside(db: &TestDatabase) -> (Room, Arc<Engine>, Arc<Kept>) {
     let room = Room::new(db).await;
     let kept = Arc::new(Kept::default());
-    let lanes = LaneSettings { lanes: 1, batch: 16, queue: 4_096 };
+    let lanes = LaneSettings { lanes: 1, batch: 16, queue: 4_096, share: 4_096 };
     let (db, clock) = (room.house.db.clone(), Clock::Real);
     let rooms = Rooms::open(&db, &rules().increments, Arc::clone(&kept) as Arc<dyn Bus>);
     let engine = Engine::start(db, rules(), clock, lanes, rooms).await.unwrap();

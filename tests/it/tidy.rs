@@ -23,15 +23,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Files that may name more than their module: none for good reason, all to be got rid of.
-const EXCEPTIONS: &[(&str, &str)] = &[
-    ("src/graphql/context.rs", "live"),
-    ("src/graphql/page.rs", "store"),
-    ("src/graphql/query.rs", "store"),
-    ("src/graphql/types/enums.rs", "store"),
-    ("src/graphql/types/update.rs", "live"),
-    ("src/graphql/types/viewer.rs", "store"),
-    ("src/http/shared.rs", "live"),
-];
+const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// Which crates the domain may name.
 const DOMAINS: &[&str] = &["chrono", "entity", "rust_decimal", "serde"];

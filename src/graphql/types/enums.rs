@@ -148,7 +148,7 @@ pub enum DisputeOutcome {
 
 /// The order of a list of auctions. Ties are parted by age.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "crate::store::auction_page::Sort")]
+#[graphql(remote = "crate::engine::Sort")]
 pub enum AuctionOrder {
     /// The newest first.
     Newest,

@@ -13,11 +13,8 @@ use super::{
     wallet::Wallet,
 };
 use crate::{
+    engine::{OwnUpdate, Update, UpdateKind},
     graphql::context::ContextExt,
-    live::{
-        people::OwnUpdate,
-        update::{Update, UpdateKind},
-    },
 };
 
 /// A snapshot of an auction, or an event with the auction as it was right after it.

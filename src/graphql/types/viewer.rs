@@ -11,13 +11,12 @@ use super::{
 };
 use crate::{
     domain::filter::Filter,
-    engine::Session,
+    engine::{Session, Sort},
     graphql::{
         context::ContextExt,
         page::{self, PageArgs},
         query::auction_connection,
     },
-    store::auction_page::Sort,
 };
 
 /// The one who is signed in, with what only they may see.

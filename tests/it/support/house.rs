@@ -81,7 +81,8 @@ impl TestHouse {
 
     async fn with_clock(database: &TestDatabase, clock: Clock, held: Arc<Mutex<Time>>) -> Self {
         let db = database.open().await;
-        let lanes = LaneSettings { lanes: db.writers(&POOLS), batch: 64, queue: 4_096 };
+        let lanes =
+            LaneSettings { lanes: db.writers(&POOLS), batch: 64, queue: 4_096, share: 4_096 };
         Self::start(db, lanes, clock, held).await
     }
 

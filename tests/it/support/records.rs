@@ -20,7 +20,7 @@ use super::database::number_of;
 
 /// Another engine on the same database, with rules and a clock of its own.
 pub async fn engine_on(db: &Db, rules: Rules, clock: &Arc<Mutex<Time>>) -> Arc<Engine> {
-    let lanes = LaneSettings { lanes: 1, batch: 64, queue: 4_096 };
+    let lanes = LaneSettings { lanes: 1, batch: 64, queue: 4_096, share: 4_096 };
     let rooms = Rooms::open(db, &rules.increments, Arc::new(NoBus));
     let clock = Clock::Held(Arc::clone(clock));
     Engine::start(db.clone(), rules, clock, lanes, rooms).await.unwrap()
