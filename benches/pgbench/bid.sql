@@ -3,7 +3,7 @@
 \set auction random(1, :auctions)
 BEGIN;
 SELECT price + 1 AS amount, price, leader FROM auction WHERE id = :auction FOR UPDATE \gset
-\set other random(1, :users - 1)
+\set other random(1, :bidders - 1)
 \set bidder :other + (case when :other >= :leader then 1 else 0 end)
 SELECT available, locked FROM wallet WHERE id IN (:leader, :bidder) ORDER BY id FOR UPDATE;
 UPDATE wallet SET available = available + :price, locked = locked - :price WHERE id = :leader;

@@ -88,7 +88,8 @@ pub async fn many_auctions(lab: &Lab, table: &mut Table) -> Result<()> {
     const AUCTIONS: usize = 1_000;
     const BIDDERS: usize = 64;
     let house = lab.house("bench_many", &[])?;
-    let baseline = Baseline::open(&lab.postgres, "bench_many_pgbench", AUCTIONS, AUCTIONS)?;
+    let people = lab.bidders.len();
+    let baseline = Baseline::open(&lab.postgres, "bench_many_pgbench", AUCTIONS, people)?;
     let lots = load::lots(lab.list(&house, AUCTIONS, "").await?);
     let [mut rate, mut by_hand, mut cpu] = [const { Vec::new() }; 3];
     // Each auction gets its first leader.
@@ -109,6 +110,36 @@ pub async fn many_auctions(lab: &Lab, table: &mut Table) -> Result<()> {
     table.ratio(&format!("{what}; pgbench"), "/s", &rate, &by_hand, Goal::AtLeast(4.0));
     let per_cpu = format!("{what} a server CPU second");
     table.value(&per_cpu, "", &cpu, REFERENCE, Goal::AtLeast(8_000.0));
+    Ok(())
+}
+
+/// One bidder with 256 connections against fifteen calm ones: what do these feel of it?
+pub async fn flooded(lab: &Lab, table: &mut Table) -> Result<()> {
+    const CALM: usize = 15;
+    const FLOOD: usize = 256;
+    let house = lab.house("bench_flood", &[])?;
+    let flood = vec![lab.bidders[CALM].clone(); FLOOD];
+    let [mut with, mut without] = [const { Vec::new() }; 2];
+    let calm = Plan { pace: Pace::Open(CALM as f64 * 20.0), ..closed(lab, Offers::Rising) };
+    for _ in 0..lab.rounds {
+        let tally = hot(lab, &house, CALM, calm).await?;
+        told(table, "fifteen calm bidders", &tally);
+        without.push(tally.latency_ms(0.99));
+        let lots = load::lots(lab.list(&house, 1, "").await?);
+        lab.postgres.settle()?;
+        let plan = closed(lab, Offers::AsTold);
+        let (tally, flood) = tokio::join!(
+            load::run(&house, &lab.bidders[..CALM], &lots, calm),
+            load::run(&house, &flood, &lots, plan),
+        );
+        let (tally, flood) = (tally?, flood?);
+        told(table, "fifteen calm bidders beside a flood", &tally);
+        told(table, "the flood", &flood);
+        with.push(tally.latency_ms(0.99));
+    }
+    lab.audit(&house)?;
+    let what = "a flooding bidder with 256 connections: the others' p99; without it";
+    table.ratio(what, "ms", &with, &without, Goal::AtMost(2.0));
     Ok(())
 }
 

@@ -62,6 +62,8 @@ enum Row {
     Bids,
     /// A thousand auctions at random, against pgbench
     Thousand,
+    /// What one bidder's flood costs the others
+    Flood,
     /// A lone bidder's latency, against a batch bound of 1
     Lone,
     /// What a delivery costs, against a bare server
@@ -120,6 +122,7 @@ async fn measure(options: &Options) -> Result<()> {
         match row {
             Row::Bids => bids::one_auction(&lab, &mut table).await?,
             Row::Thousand => bids::many_auctions(&lab, &mut table).await?,
+            Row::Flood => bids::flooded(&lab, &mut table).await?,
             Row::Lone => bids::alone(&lab, &mut table).await?,
             Row::Deliveries => rooms::deliveries(&lab, &mut table).await?,
             Row::Memory => rooms::memory(&lab, &mut table).await?,

@@ -11,7 +11,6 @@ pub struct Baseline<'a> {
     postgres: &'a Postgres,
     database: &'static str,
     auctions: usize,
-    users: usize,
 }
 
 impl<'a> Baseline<'a> {
@@ -25,7 +24,7 @@ impl<'a> Baseline<'a> {
         postgres.create(database, None)?;
         let counts = [("auctions", i64::try_from(auctions)?), ("users", i64::try_from(users)?)];
         postgres.sql_file(database, &folder().join("tables.sql"), &counts)?;
-        Ok(Self { postgres, database, auctions, users })
+        Ok(Self { postgres, database, auctions })
     }
 
     /// Transactions a second, with so many clients.
@@ -34,7 +33,8 @@ impl<'a> Baseline<'a> {
         pgbench.args(["-n", "-M", "prepared", "-j", "2"]);
         pgbench.args(["-c", &clients.to_string(), "-T", &duration.as_secs().max(1).to_string()]);
         pgbench.args(["-D", &format!("auctions={}", self.auctions)]);
-        pgbench.args(["-D", &format!("users={}", self.users)]);
+        // As many bidders as clients, whoever led first.
+        pgbench.args(["-D", &format!("bidders={clients}")]);
         pgbench.arg("-f").arg(folder().join("bid.sql")).arg(self.database);
         let output = pgbench.output().map_err(|error| format!("pgbench: {error}"))?;
         let said = String::from_utf8_lossy(&output.stdout);
