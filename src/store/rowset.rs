@@ -75,7 +75,6 @@ impl Rowset {
     }
 
     /// All rows, added to `table`.
-    #[must_use]
     pub fn insert_into(self, table: &'static str) -> Write {
         let names = self.names();
         self.write(move |rows| {
@@ -85,7 +84,6 @@ impl Rowset {
 
     /// The change that `text` makes of the rows, which it is given as a table source with this
     /// set's column names.
-    #[must_use]
     pub fn write(self, text: impl FnOnce(&str) -> String + Send + 'static) -> Write {
         Write { rows: self, text: Box::new(text) }
     }
