@@ -3,6 +3,7 @@
 use std::{
     io::{IsTerminal, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -13,7 +14,10 @@ use neighborbid::{
     demo::{self, DemoConfig},
     engine::Clock,
     graphql,
-    store::{connection::Db, users},
+    store::{
+        connection::{Db, PoolSettings},
+        users,
+    },
 };
 use tracing_subscriber::EnvFilter;
 
@@ -189,7 +193,9 @@ async fn migrate(database: DatabaseConfig, status: bool) -> Outcome {
 }
 
 async fn check(database: DatabaseConfig) -> Outcome {
-    let db = open(&database).await?;
+    // It reads every row there is, however long that takes.
+    let pools = PoolSettings { statement_timeout: Duration::ZERO, ..database.pools() };
+    let db = Db::open(&database.database_url, &pools).await?;
     let findings = audit::run(&db).await?;
     db.close().await;
     let broken = findings.iter().any(|finding| finding.broken > 0);

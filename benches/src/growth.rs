@@ -58,7 +58,7 @@ impl Side {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/fill.sql");
         lab.postgres.sql_file(database, Path::new(file), &counts)?;
         let house = lab.serve(database, &[])?;
-        audit(lab, &house)?;
+        lab.audit(&house)?;
         let sql = "SELECT 'auc_' || replace(id::text, '-', '') FROM auctions ORDER BY random()";
         let ids = lab.postgres.sql(database, sql)?;
         let lots = ids.lines().map(|id| (id.to_owned(), 1_000 + BIDS)).collect();
@@ -151,14 +151,5 @@ pub async fn growth(lab: &Lab, table: &mut Table) -> Result<()> {
             cpu[0], cpu[1]
         ));
     }
-    sides.iter().try_for_each(|side| audit(lab, &side.house))
-}
-
-/// The audit looks for each bid's auction among all of them: in this house, only with an index
-/// that is not there while anything is measured.
-fn audit(lab: &Lab, house: &House) -> Result<()> {
-    let create = "CREATE INDEX bench_leader ON auctions (leader_bid_id); ANALYZE auctions";
-    lab.postgres.sql(&house.database, create)?;
-    lab.audit(house)?;
-    lab.postgres.sql(&house.database, "DROP INDEX bench_leader").map(|_| ())
+    sides.iter().try_for_each(|side| lab.audit(&side.house))
 }

@@ -38,6 +38,12 @@ pub const CHECKS: &[Check] = &[
                 FROM transfers GROUP BY user_id) t ON t.user_id = w.user_id",
     },
     Check {
+        name: "each user has a wallet",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN w.user_id IS NULL
+                THEN 1 ELSE 0 END), 0) AS broken
+              FROM users u LEFT JOIN wallets w ON w.user_id = u.id",
+    },
+    Check {
         name: "no balance is negative",
         sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN available < 0 OR locked < 0
                 THEN 1 ELSE 0 END), 0) AS broken FROM wallets",
@@ -73,12 +79,11 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "every bid that lost the lead has its release, and only a leader's money is held",
-        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN h.held = COALESCE((
-                SELECT a.leader_maximum FROM auctions a
-                WHERE a.leader_bid_id = h.bid_id AND a.status = 'OPEN'), 0)
-                THEN 0 ELSE 1 END), 0) AS broken
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN
+                h.held = COALESCE(a.leader_maximum, 0) THEN 0 ELSE 1 END), 0) AS broken
               FROM (SELECT bid_id, SUM(CASE kind WHEN 'HOLD' THEN amount ELSE -amount END) AS held
-                FROM transfers WHERE kind IN ('HOLD', 'RELEASE', 'CAPTURE') GROUP BY bid_id) h",
+                FROM transfers WHERE kind IN ('HOLD', 'RELEASE', 'CAPTURE') GROUP BY bid_id) h
+              LEFT JOIN auctions a ON a.leader_bid_id = h.bid_id AND a.status = 'OPEN'",
     },
     Check {
         name: "each open lead is held by the bid that took it",
@@ -103,6 +108,52 @@ pub const CHECKS: &[Check] = &[
                 AND e.current_price = b.amount THEN 0 ELSE 1 END), 0) AS broken
               FROM bids b LEFT JOIN auction_events e
               ON e.auction_id = b.auction_id AND e.sequence = b.sequence",
+    },
+    Check {
+        name: "each event of a bid has its bid",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN b.id = e.bid_id
+                THEN 0 ELSE 1 END), 0) AS broken
+              FROM auction_events e LEFT JOIN bids b
+              ON b.auction_id = e.auction_id AND b.sequence = e.sequence
+              WHERE e.kind = 'BID_PLACED'",
+    },
+    // The engine bids only for the leader; a bid that does not take the lead is answered at once
+    // by a bid in the leader's name.
+    Check {
+        name: "each event's leader follows from its bid and those around it",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN CASE
+                WHEN e.kind <> 'BID_PLACED' THEN e.leader_id IS NOT DISTINCT FROM p.leader_id
+                WHEN b.is_automatic
+                  THEN e.leader_id = b.bidder_id AND e.leader_id = p.leader_id
+                WHEN e.leader_id = b.bidder_id THEN 1 = 1
+                ELSE e.leader_id = p.leader_id AND n.is_automatic AND n.bidder_id = e.leader_id
+                END THEN 0 ELSE 1 END), 0) AS broken
+              FROM auction_events e
+              LEFT JOIN auction_events p
+              ON p.auction_id = e.auction_id AND p.sequence = e.sequence - 1
+              LEFT JOIN bids b ON b.auction_id = e.auction_id AND b.sequence = e.sequence
+              LEFT JOIN bids n ON n.auction_id = e.auction_id AND n.sequence = e.sequence + 1",
+    },
+    // The tiers are a setting that the database does not know: without a unit of its own, a
+    // minimum is only known to exceed the price.
+    Check {
+        name: "each event's minimum is the starting price, or the price and a step",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN CASE
+                WHEN e.bid_count = 0 THEN e.minimum_bid = a.starting_price
+                WHEN a.bid_unit IS NOT NULL THEN e.minimum_bid = e.current_price + a.bid_unit
+                ELSE e.minimum_bid > e.current_price
+                END THEN 0 ELSE 1 END), 0) AS broken
+              FROM auction_events e JOIN auctions a ON a.id = e.auction_id",
+    },
+    // Where an automatic bid stands before it, the bid was judged by the event before that one.
+    Check {
+        name: "each bid reaches the minimum that was asked right before it",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN b.amount >= p.minimum_bid
+                OR b.amount = a.buy_now_price THEN 0 ELSE 1 END), 0) AS broken
+              FROM bids b JOIN auctions a ON a.id = b.auction_id
+              JOIN auction_events p ON p.auction_id = b.auction_id AND p.sequence = b.sequence - 1
+              LEFT JOIN bids o ON o.auction_id = b.auction_id AND o.sequence = b.sequence - 1
+              WHERE NOT b.is_automatic AND (o.id IS NULL OR NOT o.is_automatic)",
     },
     Check {
         name: "the price never falls and the count of bids follows each bid",
@@ -161,11 +212,13 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "ended auctions hold nothing, and nothing follows their end",
         sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN e.sequence = a.sequence
-                AND 0 = (SELECT COALESCE(SUM(CASE t.kind WHEN 'HOLD' THEN t.amount
-                  WHEN 'RELEASE' THEN -t.amount WHEN 'CAPTURE' THEN -t.amount ELSE 0 END), 0)
-                  FROM transfers t WHERE t.auction_id = a.id) THEN 0 ELSE 1 END), 0) AS broken
+                AND COALESCE(t.held, 0) = 0 THEN 0 ELSE 1 END), 0) AS broken
               FROM auctions a LEFT JOIN auction_events e
               ON e.auction_id = a.id AND e.kind IN ('SOLD', 'UNSOLD', 'CANCELLED')
+              LEFT JOIN (SELECT auction_id,
+                SUM(CASE kind WHEN 'HOLD' THEN amount ELSE -amount END) AS held
+                FROM transfers WHERE kind IN ('HOLD', 'RELEASE', 'CAPTURE') GROUP BY auction_id) t
+              ON t.auction_id = a.id
               WHERE a.status IN ('SOLD', 'UNSOLD', 'CANCELLED')",
     },
 ];

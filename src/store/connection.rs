@@ -22,7 +22,7 @@ pub struct PoolSettings {
     pub read_connections: u32,
     /// How long to wait for a free connection, and on SQLite for another process's lock.
     pub acquire_timeout: Duration,
-    /// Postgres: how long one statement may run.
+    /// Postgres: how long one statement may run; zero is for ever.
     pub statement_timeout: Duration,
 }
 

@@ -31,6 +31,10 @@ const TAMPERING: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "each user has a wallet",
+        &["DELETE FROM wallets WHERE user_id = (SELECT id FROM users WHERE username = 'admin')"],
+    ),
+    (
         "no balance is negative",
         &[
             "UPDATE wallets SET available = -1 WHERE user_id = {ann}",
@@ -100,6 +104,53 @@ const TAMPERING: &[(&str, &[&str])] = &[
                WHERE auction_id = {contested} AND sequence = 3)
              WHERE auction_id = {contested} AND sequence = 4",
             "DELETE FROM auction_events WHERE auction_id = {led} AND sequence = 2",
+        ],
+    ),
+    (
+        "each event of a bid has its bid",
+        &[
+            "DELETE FROM bids WHERE auction_id = {contested} AND is_automatic",
+            "DELETE FROM bids WHERE auction_id = {contested} AND sequence = 2",
+            "UPDATE bids SET sequence = 9 WHERE auction_id = {contested} AND sequence = 5",
+            "UPDATE bids SET auction_id = {listed} WHERE auction_id = {led}",
+        ],
+    ),
+    (
+        "each event's leader follows from its bid and those around it",
+        &[
+            // The first bid's, one that took the lead, one that did not, and the answer to it.
+            "UPDATE auction_events SET leader_id = {ben}
+             WHERE auction_id = {contested} AND sequence = 2",
+            "UPDATE auction_events SET leader_id = {ann}
+             WHERE auction_id = {contested} AND sequence = 3",
+            "UPDATE auction_events SET leader_id = {ann}
+             WHERE auction_id = {contested} AND sequence = 4",
+            "UPDATE auction_events SET leader_id = (SELECT id FROM users WHERE username = 'seller')
+             WHERE auction_id = {contested} AND sequence = 4",
+            "UPDATE auction_events SET leader_id = {ann}
+             WHERE auction_id = {contested} AND sequence = 5",
+            "UPDATE auction_events SET leader_id = {ben}
+             WHERE auction_id = {sold} AND kind = 'SOLD'",
+            "UPDATE auction_events SET leader_id = {ben}
+             WHERE auction_id = {contested} AND sequence = 1",
+        ],
+    ),
+    (
+        "each event's minimum is the starting price, or the price and a step",
+        &[
+            "UPDATE auction_events SET minimum_bid = minimum_bid + 1
+             WHERE auction_id = {contested} AND sequence = 1",
+            "UPDATE auction_events SET minimum_bid = current_price
+             WHERE auction_id = {contested} AND sequence = 3",
+            "UPDATE auctions SET bid_unit = 250 WHERE id = {contested}",
+        ],
+    ),
+    (
+        "each bid reaches the minimum that was asked right before it",
+        &[
+            "UPDATE auction_events SET minimum_bid = 11001
+             WHERE auction_id = {contested} AND sequence = 2",
+            "UPDATE bids SET amount = 10499 WHERE auction_id = {contested} AND sequence = 3",
         ],
     ),
     (
@@ -326,6 +377,23 @@ on_both! {
         ] {
             assert!(ended.out.contains(line), "{}", ended.out);
         }
+    }
+
+    async fn it_outlasts_the_statement_timeout(db: &TestDatabase) {
+        furnish(db).await;
+        let holder = connect(&db.url).await;
+        if db.is_postgres() {
+            holder.execute_unprepared("BEGIN; LOCK TABLE wallets").await.unwrap();
+        }
+        let url = db.url.clone();
+        let audit = tokio::task::spawn_blocking(move || {
+            run(&["audit", "--database-url", &url, "--statement-timeout-seconds", "1"])
+        });
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        assert_eq!(audit.is_finished(), !db.is_postgres(), "only Postgres locks out readers");
+        holder.close().await.unwrap();
+        let ended = audit.await.unwrap();
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
     }
 
     async fn each_check_fails_on_a_database_that_was_tampered_with_for_it(db: &TestDatabase) {
