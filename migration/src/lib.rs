@@ -28,6 +28,7 @@ mod m0008_orders;
 mod m0009_notifications;
 mod m0010_search_text;
 mod m0011_event_time;
+mod m0012_list_orders;
 mod sql;
 
 /// All changes, in order.
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_notifications::Migration),
             Box::new(m0010_search_text::Migration),
             Box::new(m0011_event_time::Migration),
+            Box::new(m0012_list_orders::Migration),
         ]
     }
 }

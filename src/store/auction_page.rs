@@ -2,11 +2,15 @@
 //! auctions are added and prices move.
 
 use chrono::Datelike;
-use entity::{Time, auction, enums::AuctionScope, ids::AuctionId};
+use entity::{
+    Time, auction,
+    enums::{AuctionScope, AuctionStatus},
+    ids::AuctionId,
+};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, ExprTrait, SimpleExpr},
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable, Order,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement, SimpleExpr, UnionType},
 };
 use serde::{Deserialize, Serialize};
 
@@ -86,37 +90,86 @@ pub async fn places(
     sort: Sort,
     page: &Page<Place>,
 ) -> Result<Vec<Place>, DbErr> {
-    let forwards = !page.backwards;
-    let order = if sort.ascends() == forwards { Order::Asc } else { Order::Desc };
+    let rows = db.query_all(&question(db.get_database_backend(), filter, sort, page)).await?;
+    rows.iter().map(|row| place(row, sort)).collect()
+}
+
+fn place(row: &QueryResult, sort: Sort) -> Result<Place, DbErr> {
+    let key = match sort {
+        Sort::Newest => Key::Id,
+        Sort::EndingSoon => Key::Time(row.try_get_by_index(1)?),
+        Sort::PriceAsc | Sort::PriceDesc => Key::Number(row.try_get_by_index(1)?),
+        Sort::MostBids => Key::Number(row.try_get_by_index::<i32>(1)?.into()),
+    };
+    Ok(Place { key, id: row.try_get_by_index(0)? })
+}
+
+/// What the database is asked for a page. The indexes of the orders, and that of prices, begin with
+/// the status: each wanted status is read by itself, in order and no further than a page, and the
+/// pages are merged. All by id are read by their key; and a seller's auctions are few and have an
+/// index of their own.
+fn question(
+    backend: DbBackend,
+    filter: &Filter,
+    sort: Sort,
+    page: &Page<Place>,
+) -> SelectStatement {
+    let order = if sort.ascends() == page.backwards { Order::Desc } else { Order::Asc };
+    if filter.seller.is_some() {
+        let wanted = filter.status.iter().copied();
+        // An expression, so that no index of a whole status tempts.
+        let some = (!filter.status.is_empty()).then(|| Expr::cust("status || ''").is_in(wanted));
+        return part(condition(backend, filter).add_option(some), sort, page, order);
+    }
+    let by_price = filter.min_price.is_some() || filter.max_price.is_some();
+    if sort == Sort::Newest && filter.status.is_empty() && !by_price {
+        return part(condition(backend, filter), sort, page, order);
+    }
+    let is_wanted = |s: &AuctionStatus| filter.status.is_empty() || filter.status.contains(s);
+    let parts: Vec<_> = AuctionStatus::iter()
+        .filter(is_wanted)
+        .map(|status| condition(backend, filter).add(auction::Column::Status.eq(status)))
+        .map(|condition| part(condition, sort, page, order.clone()))
+        .collect();
+    merged(parts, sort, page, order)
+}
+
+fn merged(
+    mut parts: Vec<SelectStatement>,
+    sort: Sort,
+    page: &Page<Place>,
+    order: Order,
+) -> SelectStatement {
+    if parts.len() == 1 {
+        return parts.remove(0);
+    }
+    // SQLite takes a part with an order of its own only as a table.
+    let mut tables = parts
+        .into_iter()
+        .map(|part| Query::select().column(Asterisk).from_subquery(part, "part").to_owned());
+    let mut all = tables.next().unwrap_or_default();
+    for table in tables {
+        all.union(UnionType::All, table);
+    }
+    if let Some(column) = sort.column() {
+        all.order_by(column, order.clone());
+    }
+    all.order_by(auction::Column::Id, order).limit(u64::from(page.size) + 1).to_owned()
+}
+
+/// The page's worth of rows of one index: ids, and what they are sorted by.
+fn part(all: Condition, sort: Sort, page: &Page<Place>, order: Order) -> SelectStatement {
     let mut select = auction::Entity::find()
         .select_only()
         .column(auction::Column::Id)
-        .filter(condition(db.get_database_backend(), filter))
+        .filter(all)
         .apply_if(page.after.as_ref(), |q, place| q.filter(beyond(sort, place, true)))
         .apply_if(page.before.as_ref(), |q, place| q.filter(beyond(sort, place, false)))
         .limit(u64::from(page.size) + 1);
     if let Some(column) = sort.column() {
         select = select.column(column).order_by(column, order.clone());
     }
-    let select = select.order_by(auction::Column::Id, order);
-    Ok(match sort.column() {
-        None => {
-            let rows: Vec<AuctionId> = select.into_tuple().all(db).await?;
-            rows.into_iter().map(|id| Place { key: Key::Id, id }).collect()
-        }
-        Some(auction::Column::EndsAt) => {
-            let rows: Vec<(AuctionId, Time)> = select.into_tuple().all(db).await?;
-            rows.into_iter().map(|(id, at)| Place { key: Key::Time(at), id }).collect()
-        }
-        Some(auction::Column::BidCount) => {
-            let rows: Vec<(AuctionId, i32)> = select.into_tuple().all(db).await?;
-            rows.into_iter().map(|(id, n)| Place { key: Key::Number(n.into()), id }).collect()
-        }
-        Some(_) => {
-            let rows: Vec<(AuctionId, i64)> = select.into_tuple().all(db).await?;
-            rows.into_iter().map(|(id, n)| Place { key: Key::Number(n), id }).collect()
-        }
-    })
+    select.order_by(auction::Column::Id, order).into_query()
 }
 
 /// The rows that follow `place` in the list, or those that precede it.
@@ -137,16 +190,14 @@ fn beyond(sort: Sort, place: &Place, follow: bool) -> SimpleExpr {
     if sort.ascends() == follow { row.gt(bound) } else { row.lt(bound) }
 }
 
+/// What every auction on the list must be, its status aside.
 fn condition(backend: DbBackend, filter: &Filter) -> Condition {
     use auction::Column::{
-        CategoryId as Category, CurrentPrice, RegionId as Region, Scope, SellerId, Status,
+        CategoryId as Category, CurrentPrice, RegionId as Region, Scope, SellerId,
     };
     let mut all = Condition::all();
     for word in &filter.words {
         all = all.add(says(backend, word));
-    }
-    if !filter.status.is_empty() {
-        all = all.add(Status.is_in(filter.status.iter().copied()));
     }
     if let Some(region) = &filter.region {
         all = all.add(

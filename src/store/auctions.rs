@@ -298,12 +298,16 @@ pub async fn due(
     now: Time,
     limit: u64,
 ) -> Result<Vec<AuctionId>, DbErr> {
+    // No more is read of each kind than is asked for in all, however much is overdue.
     let text = "SELECT id FROM (
-                  SELECT id, starts_at AS due_at FROM auctions
-                  WHERE status = 'SCHEDULED' AND starts_at <= $1
-                  UNION ALL
-                  SELECT id, ends_at AS due_at FROM auctions
-                  WHERE status = 'OPEN' AND ends_at <= $1) AS d
+                  SELECT * FROM (
+                    SELECT id, starts_at AS due_at FROM auctions
+                    WHERE status = 'SCHEDULED' AND starts_at <= $1
+                    ORDER BY starts_at LIMIT $2) AS opening
+                  UNION ALL SELECT * FROM (
+                    SELECT id, ends_at AS due_at FROM auctions
+                    WHERE status = 'OPEN' AND ends_at <= $1
+                    ORDER BY ends_at LIMIT $2) AS closing) AS d
                 ORDER BY due_at LIMIT $2";
     let values = [now.into(), limit.cast_signed().into()];
     let statement = Statement::from_sql_and_values(db.get_database_backend(), text, values);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use entity::{Time, ids::AuctionId};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 
@@ -98,8 +99,11 @@ pub async fn active(
     since: Time,
 ) -> Result<Vec<(AuctionId, i64, i64)>, DbErr> {
     let text = "SELECT auction_id, MIN(sequence) - 1 AS before, MAX(sequence) AS newest \
-                FROM auction_events WHERE at >= $1 GROUP BY auction_id";
-    let ask = Statement::from_sql_and_values(db.get_database_backend(), text, [since.into()]);
+                FROM auction_events WHERE at >= $1 AND at < $2 GROUP BY auction_id";
+    // Without an end, a plan for any moment would have to expect a third of all events.
+    let end = since + TimeDelta::days(36_500);
+    let values = [since.into(), end.into()];
+    let ask = Statement::from_sql_and_values(db.get_database_backend(), text, values);
     let rows = db.query_all_raw(ask).await?;
     let read = |row: &QueryResult| {
         let (before, newest) = (row.try_get("", "before")?, row.try_get("", "newest")?);

@@ -8,6 +8,7 @@ use entity::{
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, Statement,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use uuid::Uuid;
 
@@ -29,6 +30,11 @@ pub fn insert(new: &[notification::Model]) -> Write {
         .insert_into("notifications")
 }
 
+/// Written out, not as a parameter: so that it is seen to be what the index of the unread says.
+fn unread() -> SimpleExpr {
+    Expr::col(notification::Column::IsRead).not()
+}
+
 /// A page of a user's notifications, newest first; the cursor is a notification's id.
 ///
 /// # Errors
@@ -44,7 +50,7 @@ pub async fn of_user(
         .order_by_desc(notification::Column::Id)
         .limit(u64::from(page.size) + 1);
     if unread_only {
-        select = select.filter(notification::Column::IsRead.eq(false));
+        select = select.filter(unread());
     }
     if let Some(after) = page.after {
         select = select.filter(notification::Column::Id.lt(after));
@@ -88,7 +94,7 @@ pub async fn mark_read(
 pub async fn unread_count(db: &impl ConnectionTrait, user: UserId) -> Result<u64, DbErr> {
     notification::Entity::find()
         .filter(notification::Column::UserId.eq(user))
-        .filter(notification::Column::IsRead.eq(false))
+        .filter(unread())
         .count(db)
         .await
 }
