@@ -28,6 +28,7 @@ mod live;
 mod migrations;
 mod nodes;
 mod own_and_lists;
+mod plans;
 mod queries;
 mod races;
 mod schema;

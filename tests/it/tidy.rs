@@ -1,7 +1,7 @@
 //! The house's order, held by tests and not by memory: who may know whom, what every file says of
 //! itself, how long files, functions and lines may be, and that nothing shipped panics.
 
-mod source;
+pub mod source;
 
 use source::{Source, blanked, block_end, named_after, places, sources};
 

@@ -1,0 +1,141 @@
+//! Growth: every query of the store, on a filled Postgres, goes by an index and reads no more rows
+//! than its answer has, or a page's worth.
+
+mod explained;
+mod questions;
+
+use explained::Explained;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database};
+
+use crate::{
+    support::{TestDatabase, database},
+    tidy::source::{block_end, places, sources},
+};
+
+/// The tables that grow with the house; regions and categories do not.
+const GROWING: &[&str] = &[
+    "auctions",
+    "auction_events",
+    "bids",
+    "blocked_bidders",
+    "idempotency_keys",
+    "notifications",
+    "orders",
+    "sessions",
+    "transfers",
+    "users",
+    "wallets",
+];
+
+const USERS: i64 = 20_000;
+const OPEN: i64 = 2_000;
+const BIDS: i64 = 50;
+const ENDED: i64 = 10_000;
+
+/// The most rows of one table that a statement may look at here: each auction has fewer bids, and
+/// each page fewer rows, but every table has many times as many.
+const MOST_ROWS: f64 = 200.0;
+
+/// Questions that may read on: what they look for has no index, so an index of the list's order is
+/// walked until the page is full. None may read without an index.
+const WALKS: &[&str] = &[
+    // `strpos` finds a word anywhere in a text of any script, which no index of ours can.
+    "auction_page::places of a word",
+    "auction_page::places of an unsaid word",
+    // The order of the list has the index, and so have prices and categories: a plan for any value
+    // trusts that the first of the order fit.
+    "auction_page::places of a rare region",
+    "auction_page::places of a rare category",
+    "auction_page::places of a price",
+];
+
+/// Functions that ask nothing by themselves, or read everything on purpose.
+const NOT_ASKED: &[&str] = &["audit::run"];
+
+async fn filled() -> TestDatabase {
+    let database = database::postgres().await;
+    let mut options = ConnectOptions::new(&database.url);
+    options.max_connections(1).sqlx_logging(false);
+    let db = Database::connect(options).await.unwrap();
+    let counts = [(":users", USERS), (":auctions", OPEN), (":bids", BIDS), (":ended", ENDED)];
+    let open = include_str!("../../benches/sql/fill.sql").replace("VACUUM ANALYZE;", "");
+    for sql in [&open, include_str!("plans/past.sql"), "VACUUM ANALYZE"] {
+        let sql = counts
+            .iter()
+            .fold(sql.to_owned(), |sql, (name, count)| sql.replace(name, &count.to_string()));
+        db.execute_unprepared(&sql).await.unwrap();
+    }
+    db.close().await.unwrap();
+    database
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_query_of_the_store_goes_by_an_index() {
+    let database = filled().await;
+    let mut explained = Explained::open(&database).await;
+    questions::ask_all(&mut explained).await;
+
+    // Seen with `--nocapture`.
+    explained.plans.iter().for_each(|plan| println!("{plan}"));
+    let mut wrong = Vec::new();
+    let mut walked = Vec::new();
+    for plan in &explained.plans {
+        let scans = plan.scans();
+        let of_growing = || scans.iter().filter(|scan| GROWING.contains(&scan.table.as_str()));
+        let reads_on = of_growing().any(|scan| scan.rows > MOST_ROWS);
+        if reads_on {
+            walked.push(plan.of.as_str());
+        }
+        let without_index = of_growing().any(|scan| scan.kind.starts_with("Seq Scan"));
+        if without_index || reads_on && !WALKS.contains(&plan.of.as_str()) {
+            wrong.push(plan.to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "these plans grow with the house:\n{}", wrong.join("\n"));
+    let idle: Vec<_> = WALKS.iter().filter(|walk| !walked.contains(walk)).collect();
+    assert!(idle.is_empty(), "these exceptions are needed no more: {idle:?}");
+    every_function_was_asked(&explained.asked);
+    explained.close().await;
+    database.finish().await;
+}
+
+/// The store's public functions that take a connection, or make a change for one to write.
+fn functions() -> Vec<String> {
+    let mut found = Vec::new();
+    for file in &sources(&["src/store"]) {
+        let module = *file.module().last().unwrap();
+        for place in places(&file.shipped, "fn") {
+            let Some(end) = block_end(&file.shipped, place) else {
+                continue;
+            };
+            let whole = &file.shipped[place..end];
+            let (head, _) = whole.split_once('{').unwrap();
+            let name = head[2..].split(['(', '<']).next().unwrap().trim();
+            let before = file.shipped[..place].trim_end();
+            let is_public = before.ends_with("pub") || before.ends_with("pub async");
+            // What a set of rows offers is used by the others.
+            let of_itself = head.contains("self") && module == "rowset";
+            if is_public
+                && !of_itself
+                && (head.contains("impl ConnectionTrait") || head.contains("-> Write"))
+            {
+                found.push(format!("{module}::{name}"));
+            }
+        }
+    }
+    found
+}
+
+fn every_function_was_asked(asked: &[String]) {
+    let functions = functions();
+    assert!(functions.len() > 50, "the sources were not understood: {functions:?}");
+    let names = |asked: &String, function: &str| {
+        asked == function || asked.starts_with(&format!("{function} of "))
+    };
+    let missing: Vec<_> = functions
+        .iter()
+        .filter(|function| !NOT_ASKED.contains(&function.as_str()))
+        .filter(|function| !asked.iter().any(|asked| names(asked, function)))
+        .collect();
+    assert!(missing.is_empty(), "nobody has looked at the plans of {missing:?}");
+}
