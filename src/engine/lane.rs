@@ -3,19 +3,23 @@
 //!
 //! Lanes make bids cheap, not right: with several nodes, the row lock is the truth.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use entity::ids::{AuctionId, UserId};
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinHandle,
+    time::sleep,
 };
 
 use super::{
     Core, Error,
     batch::{self, Verdict},
     place_bid::Job,
-    queue::{Bounds, Queue, Waits},
+    queue::{Bounds, NoRoom, Queue, Waits},
 };
 
 /// How bids queue.
@@ -28,9 +32,14 @@ pub struct LaneSettings {
     /// How many bids a lane lets wait, half of them on one auction; one more is answered
     /// OVERLOADED.
     pub queue: usize,
-    /// How many bids of one bidder a lane lets wait; one more is answered OVERLOADED.
+    /// How many bids of one bidder a lane lets wait; one more is answered OVERLOADED, a little
+    /// later.
     pub share: usize,
 }
+
+/// How long a bidder who floods a lane waits for the refusal: answered at once, a flood would only
+/// come again the faster.
+const FLOOD_DELAY: Duration = Duration::from_millis(100);
 
 type Reply = oneshot::Sender<Result<Verdict, Error>>;
 
@@ -86,13 +95,18 @@ impl Lanes {
         let lane = place.checked_rem(self.lanes.len()).and_then(|place| self.lanes.get(place));
         let lane = lane.ok_or(Error::Overloaded)?;
         let (reply, verdict) = oneshot::channel();
-        {
+        let pushed = {
             let mut line = lane.line();
-            if line.is_closed || line.queue.push((job, reply)).is_err() {
+            if line.is_closed { Err(NoRoom::AtAll) } else { line.queue.push((job, reply)) }
+        };
+        match pushed {
+            Ok(()) => lane.arrived.notify_one(),
+            Err(NoRoom::AtAll) => return Err(Error::Overloaded),
+            Err(NoRoom::OfBidder) => {
+                sleep(FLOOD_DELAY).await;
                 return Err(Error::Overloaded);
             }
         }
-        lane.arrived.notify_one();
         verdict.await.map_err(|_| Error::Fault("a lane dropped a bid".to_owned()))?
     }
 

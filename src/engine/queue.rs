@@ -20,6 +20,15 @@ pub(super) trait Waits {
     fn bidder(&self) -> UserId;
 }
 
+/// Why a bid may not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    /// Too many wait already.
+    AtAll,
+    /// Too many of this bidder's wait already.
+    OfBidder,
+}
+
 /// Bids that wait.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
@@ -50,17 +59,17 @@ impl<T: Waits> Queue<T> {
         self.len
     }
 
-    /// Puts a bid at the end of its auction's line; gives it back when there is no room for it.
-    /// One auction gets half of the room at most, so that a hot one leaves some to the others.
-    pub fn push(&mut self, item: T) -> Result<(), T> {
+    /// Puts a bid at the end of its auction's line, if there is room for it. One auction gets half
+    /// of the room at most, so that a hot one leaves some to the others.
+    pub fn push(&mut self, item: T) -> Result<(), NoRoom> {
         let (auction, bidder) = (item.auction(), item.bidder());
         let of_bidder = self.by_bidder.get(&bidder).copied().unwrap_or_default();
         let of_auction = self.waiting.get(&auction).map_or(0, VecDeque::len);
-        if self.len >= self.bounds.all
-            || of_bidder >= self.bounds.bidder
-            || of_auction >= self.bounds.all.div_ceil(2)
-        {
-            return Err(item);
+        if of_bidder >= self.bounds.bidder {
+            return Err(NoRoom::OfBidder);
+        }
+        if self.len >= self.bounds.all || of_auction >= self.bounds.all.div_ceil(2) {
+            return Err(NoRoom::AtAll);
         }
         self.arrived += 1;
         self.len += 1;
@@ -166,7 +175,7 @@ mod tests {
         for number in 0..3 {
             queue.push(Bid(number.into(), 7, number)).unwrap();
         }
-        assert_eq!(queue.push(Bid(9, 7, 9)), Err(Bid(9, 7, 9)));
+        assert_eq!(queue.push(Bid(9, 7, 9)), Err(NoRoom::OfBidder));
         queue.push(Bid(9, 8, 0)).unwrap();
         assert_eq!(queue.take(1), [Bid(0, 7, 0)]);
         queue.push(Bid(9, 7, 9)).unwrap();
