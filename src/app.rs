@@ -110,6 +110,17 @@ impl House {
         let app = App::new(Arc::clone(&engine), schema, http, recorder(), stop.clone());
         let sockets = app.tasks.clone();
 
+        let mut workers = vec![
+            tokio::spawn(closer::run(Arc::clone(&engine), stop.clone())),
+            tokio::spawn(housekeeping(rates, stop.clone())),
+            tokio::spawn(Arc::clone(&rooms.presence).run(stop.clone())),
+            tokio::spawn(sweep::run(rooms, db.clone(), stop.clone())),
+        ];
+        if let Some(nats) = &nats {
+            workers.push(tokio::spawn(Arc::clone(nats).run(stop.clone())));
+            nats.settle().await;
+        }
+
         let wanted = config.clients.listen;
         let failed = |error| Failure::Listen(wanted, error);
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
@@ -122,15 +133,6 @@ impl House {
         let server =
             axum::serve(doors, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let server = tokio::spawn(server.into_future());
-        let mut workers = vec![
-            tokio::spawn(closer::run(Arc::clone(&engine), stop.clone())),
-            tokio::spawn(housekeeping(rates, stop.clone())),
-            tokio::spawn(Arc::clone(&rooms.presence).run(stop.clone())),
-            tokio::spawn(sweep::run(rooms, db.clone(), stop.clone())),
-        ];
-        if let Some(nats) = &nats {
-            workers.push(tokio::spawn(Arc::clone(nats).run(stop.clone())));
-        }
         Ok(Self { engine, address, db, nats, stop, sockets, server, workers })
     }
 

@@ -147,6 +147,16 @@ impl NatsBus {
         }
     }
 
+    /// Waits, a moment at most, until this node is heard: a node that opens says that it is ready,
+    /// and not first that the bus is down.
+    pub async fn settle(&self) {
+        let mut health = self.ears.health.subscribe();
+        let is_up = health.wait_for(|health| health.is_up);
+        if timeout(SILENCE, is_up).await.is_err() {
+            tracing::warn!("the bus does not answer yet: the event log is read");
+        }
+    }
+
     /// Waits, a moment at most, until what was published has left.
     pub async fn drain(&self) {
         let left = async {
@@ -253,6 +263,7 @@ fn tell(ears: &Ears, event: &Event) {
             tracing::warn!("messages of the bus came too fast, and were dropped");
             ears.lose();
         }
+        Event::Draining | Event::Closed => {}
         event => tracing::warn!(%event, "NATS"),
     }
 }
