@@ -80,8 +80,8 @@ fn own(request: Request, session: Option<Arc<Session>>, around: &Surroundings) -
 
 /// Where a shared subscription stands.
 enum Sharing {
-    /// Nothing is read yet.
-    Wished(Wish, Request, Option<Arc<Session>>, Surroundings),
+    /// Nothing is read yet. In a box: what is done with once should not weigh on those who watch.
+    Wished(Box<(Wish, Request, Option<Arc<Session>>, Surroundings)>),
     Watching(Feed, Arc<Group>, Schema, Counter),
     /// It cannot be watched: the schema says why.
     Refused(Answers),
@@ -95,9 +95,10 @@ fn shared(
     session: Option<Arc<Session>>,
     around: Surroundings,
 ) -> Answers {
-    let wished = Sharing::Wished(wish, request, session, around);
+    let wished = Sharing::Wished(Box::new((wish, request, session, around)));
     Box::pin(stream::unfold(wished, async |mut sharing| {
-        if let Sharing::Wished(wish, request, session, around) = sharing {
+        if let Sharing::Wished(wished) = sharing {
+            let (wish, request, session, around) = *wished;
             sharing = begin(wish, request, session, around).await;
         }
         let answer = match &mut sharing {
