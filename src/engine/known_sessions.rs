@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use super::Session;
 use crate::live::bus::{Bus, Health, Listening, News, Subject};
 
-/// How long what was read is trusted.
-const FRESH: Duration = Duration::from_secs(5);
+/// How long what was read is trusted: so late at most is a sign-out known that this node was not
+/// told of, by a process beside it without a bus.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// How many sessions are kept; beyond it all are forgotten, and read again as they are used.
 const MOST: usize = 50_000;
