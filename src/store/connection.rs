@@ -26,6 +26,13 @@ pub struct PoolSettings {
     pub statement_timeout: Duration,
 }
 
+/// How Postgres plans what writes: once a statement and connection, for any values, and by the keys
+/// that every such statement has. Planned anew for each batch's values, a bid spent as long on plans
+/// as on rows; and a plan that was made while a table was small must not read it whole when it has
+/// grown.
+const WRITE_PLANS: [(&str, &str); 2] =
+    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
+
 /// The two pools of one database.
 #[derive(Debug, Clone)]
 pub struct Db {
@@ -54,7 +61,8 @@ impl Db {
             read.map_sqlx_sqlite_opts(move |o| durable(o, timeout).pragma("query_only", "ON"));
             Ok(Self { write, read: connect(read).await? })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let write = options(url, settings.write_connections, settings);
+            let mut write = options(url, settings.write_connections, settings);
+            write.map_sqlx_postgres_opts(|o| o.options(WRITE_PLANS));
             let read = options(url, settings.read_connections, settings);
             Ok(Self { write: connect(write).await?, read: connect(read).await? })
         } else {
