@@ -29,6 +29,7 @@ mod m0009_notifications;
 mod m0010_search_text;
 mod m0011_event_time;
 mod m0012_list_orders;
+mod m0013_transfers_of_bids;
 mod sql;
 
 /// All changes, in order.
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_search_text::Migration),
             Box::new(m0011_event_time::Migration),
             Box::new(m0012_list_orders::Migration),
+            Box::new(m0013_transfers_of_bids::Migration),
         ]
     }
 }

@@ -69,13 +69,15 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "every bid that was not its leader's raise has its hold",
-        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN EXISTS (
-                SELECT 1 FROM transfers t WHERE t.bid_id = b.id AND t.kind = 'HOLD'
-                AND t.user_id = b.bidder_id) OR EXISTS (
-                SELECT 1 FROM auction_events e WHERE e.auction_id = b.auction_id
-                AND e.sequence = b.sequence - 1 AND e.leader_id = b.bidder_id)
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE
+                WHEN t.bid_id IS NOT NULL OR e.leader_id = b.bidder_id
                 THEN 0 ELSE 1 END), 0) AS broken
-              FROM bids b WHERE NOT b.is_automatic",
+              FROM bids b
+              LEFT JOIN (SELECT DISTINCT bid_id, user_id FROM transfers WHERE kind = 'HOLD') t
+              ON t.bid_id = b.id AND t.user_id = b.bidder_id
+              LEFT JOIN auction_events e
+              ON e.auction_id = b.auction_id AND e.sequence = b.sequence - 1
+              WHERE NOT b.is_automatic",
     },
     Check {
         name: "every bid that lost the lead has its release, and only a leader's money is held",
@@ -87,11 +89,13 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "each open lead is held by the bid that took it",
-        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN a.leader_maximum = (
-                SELECT SUM(CASE t.kind WHEN 'HOLD' THEN t.amount ELSE -t.amount END)
-                FROM transfers t WHERE t.bid_id = a.leader_bid_id AND t.auction_id = a.id
-                AND t.user_id = a.leader_id) THEN 0 ELSE 1 END), 0) AS broken
-              FROM auctions a WHERE a.status = 'OPEN' AND a.leader_id IS NOT NULL",
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN a.leader_maximum = t.held
+                THEN 0 ELSE 1 END), 0) AS broken
+              FROM auctions a LEFT JOIN (SELECT bid_id, auction_id, user_id,
+                SUM(CASE kind WHEN 'HOLD' THEN amount ELSE -amount END) AS held
+                FROM transfers WHERE bid_id IS NOT NULL GROUP BY bid_id, auction_id, user_id) t
+              ON t.bid_id = a.leader_bid_id AND t.auction_id = a.id AND t.user_id = a.leader_id
+              WHERE a.status = 'OPEN' AND a.leader_id IS NOT NULL",
     },
     Check {
         name: "sequences have no holes and end at the auction's",
