@@ -189,7 +189,7 @@ pub struct HouseConfig {
     pub lane_queue: usize,
 
     /// How many bids of one bidder wait in a lane at most; one more is answered OVERLOADED
-    #[arg(long, env = "NEIGHBORBID_LANE_SHARE", default_value_t = 16)]
+    #[arg(long, env = "NEIGHBORBID_LANE_SHARE", default_value_t = 4)]
     pub lane_share: usize,
 }
 

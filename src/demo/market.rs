@@ -1,7 +1,11 @@
 //! The market: one loop that looks at every lot and lets somebody bid, at the pace of a busy
 //! evening. It bids through `Engine::place_bid`, as everybody; `supply` lists what is bid on.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use entity::{
@@ -10,7 +14,7 @@ use entity::{
     ids::{AuctionId, UserId},
 };
 use fastrand::Rng;
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 
 use super::{
     bidders::Offer,
@@ -183,10 +187,10 @@ impl Market {
         Ok(())
     }
 
-    /// A round of bids at once, at most one on each lot: the engine judges them in one go.
+    /// A round of bids, at most one on each lot: everybody at once, each person one after another.
     async fn first_bids(&mut self, round: usize) -> Result<(), Error> {
         let now = self.engine.time();
-        let mut bids = Vec::new();
+        let mut bids: BTreeMap<usize, Vec<(usize, Offer)>> = BTreeMap::new();
         for place in 0..self.lots.len() {
             let rounds = match self.lots.get(place).map(|lot| lot.heat) {
                 Some(Heat::Hot) => ROUNDS,
@@ -198,12 +202,17 @@ impl Market {
             if round < rounds
                 && let Some((person, offer)) = self.next_bid(place, now)
             {
-                bids.push((place, person, offer));
+                bids.entry(person).or_default().push((place, offer));
             }
         }
-        let placing = bids.iter().map(|(lot, person, offer)| self.place(*lot, *person, *offer));
-        let placed = join_all(placing).await;
-        placed.into_iter().try_for_each(|done| done.map(drop))
+        let market = &*self;
+        let of_person = async |(person, bids): (usize, Vec<(usize, Offer)>)| {
+            for (lot, offer) in bids {
+                market.place(lot, person, offer).await?;
+            }
+            Ok(())
+        };
+        try_join_all(bids.into_iter().map(of_person)).await.map(drop)
     }
 
     fn next_bid(&mut self, place: usize, now: Time) -> Option<(usize, Offer)> {
