@@ -51,13 +51,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{TimeDelta, Utc};
 use entity::Time;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::Notify;
 
 use crate::{
     domain::{auction::SoftClose, increments::IncrementTable, money::Currency, order::OrderTimes},
     live::rooms::Rooms,
-    store::{connection::Db, truncate},
+    store::{connection::Db, truncate, tx},
 };
 use known_sessions::KnownSessions;
 use lane::Lanes;
@@ -116,14 +116,10 @@ struct Core {
 impl Core {
     /// Now by the clock that all nodes share, read inside a transaction's locks.
     async fn now(&self, db: &impl ConnectionTrait) -> Result<Time, DbErr> {
-        if db.get_database_backend() != DbBackend::Postgres || matches!(self.clock, Clock::Held(_))
-        {
-            return Ok(self.clock.now(None));
-        }
-        let ask = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
-        let row = db.query_one_raw(ask).await?;
-        let now = row.map(|row| row.try_get("", "now")).transpose()?;
-        Ok(self.clock.now(now))
+        Ok(match self.clock {
+            Clock::Held(_) => self.clock.now(None),
+            _ => self.clock.now(tx::now(db).await?),
+        })
     }
 }
 

@@ -7,7 +7,6 @@ use std::{collections::VecDeque, sync::Arc};
 
 use entity::ids::AuctionId;
 use futures_util::{Stream, stream};
-use sea_orm::DbErr;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     topic::Position,
     update::Update,
 };
+use crate::store::DbErr;
 
 /// How many missed events are replayed at most; who missed more gets a snapshot.
 pub const REPLAY: i64 = 1_000;

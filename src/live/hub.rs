@@ -7,7 +7,6 @@ use std::{
 };
 
 use entity::{enums::EventKind, ids::AuctionId};
-use sea_orm::DbErr;
 
 use super::{
     bus::{AuctionNews, Bus, Listening, Subject},
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{event::Event, increments::IncrementTable, listing::AuctionView},
-    store::{auctions, connection::Db, events},
+    store::{DbErr, auctions, connection::Db, events},
 };
 
 /// How many events one read of the log brings.

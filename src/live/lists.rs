@@ -10,7 +10,6 @@ use std::{
 
 use chrono::{TimeDelta, Utc};
 use entity::{Time, enums::EventKind, ids::AuctionId};
-use sea_orm::DbErr;
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::{
     domain::{filter::Filter, increments::IncrementTable, listing::Listing},
-    store::{auctions, connection::Db, events},
+    store::{DbErr, auctions, connection::Db, events},
 };
 
 /// How many news may wait to be matched.

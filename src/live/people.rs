@@ -11,13 +11,12 @@ use entity::{
     ids::{NotificationId, UserId},
     notification,
 };
-use sea_orm::DbErr;
 use tokio::sync::broadcast::{Receiver, Sender, error::RecvError};
 
 use super::bus::{Bus, Listening, PersonNews, Subject};
 use crate::{
     domain::ledger::Balances,
-    store::{connection::Db, notifications, wallets},
+    store::{DbErr, connection::Db, notifications, wallets},
 };
 
 /// How many news a watcher may be behind before it is told only that it missed some.

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use entity::Time;
-use sea_orm::DbErr;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{bus::Health, rooms::Rooms};
-use crate::store::connection::Db;
+use crate::store::{DbErr, connection::Db};
 
 /// How often, while the bus is well.
 const WELL: Duration = Duration::from_secs(2);

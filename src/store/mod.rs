@@ -22,7 +22,8 @@ pub mod tx;
 pub mod users;
 pub mod wallets;
 
-use sea_orm::DbErr;
+/// Why the database did not answer: what every query here may fail with.
+pub use sea_orm::DbErr;
 
 /// A stored value that the domain does not accept: the database was changed behind our back.
 fn corrupt(what: &str) -> DbErr {

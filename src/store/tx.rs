@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use entity::Time;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait, sqlx,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
 };
 
 /// Begins a transaction that will write. On SQLite it takes the write lock at once: a deferred
@@ -18,6 +19,18 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
         ..Default::default()
     })
     .await
+}
+
+/// Now by the database's clock, where it has one of its own: nodes on Postgres share it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn now(db: &impl ConnectionTrait) -> Result<Option<Time>, DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(None);
+    }
+    let ask = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
+    db.query_one_raw(ask).await?.map(|row| row.try_get("", "now")).transpose()
 }
 
 /// Decides whether a failed transaction is worth another try, and waits before it: a bounded

@@ -33,9 +33,6 @@ const OF_SEA_ORM: &[(&str, &[&str])] = &[
     ("src/app.rs", &["DbErr"]),
     ("src/audit.rs", &["DbBackend", "DbErr", "IsolationLevel", "TransactionTrait"]),
     ("src/engine/", &["ConnectionTrait", "DatabaseTransaction", "DbErr"]),
-    // The database's clock is asked here.
-    ("src/engine/mod.rs", &["ConnectionTrait", "DbBackend", "DbErr", "Statement"]),
-    ("src/live/", &["DbErr"]),
     ("src/main.rs", &["DbErr"]),
 ];
 

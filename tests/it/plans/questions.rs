@@ -18,7 +18,7 @@ use neighborbid::{
         auctions, bids, categories, events, idempotency, notifications, orders,
         outcome::{self, Witness},
         page::Page,
-        regions, rowset, sessions, transfers, users, wallets,
+        regions, rowset, sessions, transfers, tx, users, wallets,
     },
 };
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
@@ -282,6 +282,7 @@ async fn of_people(explained: &mut Explained, known: &Known) {
     ask!(explained, users::set_blocked(known.order.seller_id, bidder, Some(now)));
     ask!(explained, users::set_blocked(known.order.seller_id, bidder, None));
     let token = &known.session.token_hash;
+    ask!(explained, tx::now());
     ask!(explained, sessions::by_token(token, now));
     ask!(explained, sessions::delete(known.session.id));
     ask!(explained, sessions::delete(SessionId::new()));
