@@ -188,8 +188,9 @@ pub struct HouseConfig {
     #[arg(long, env = "NEIGHBORBID_LANE_QUEUE", default_value_t = 4_096)]
     pub lane_queue: usize,
 
-    /// How many bids of one bidder wait in a lane at most; one more is answered OVERLOADED
-    #[arg(long, env = "NEIGHBORBID_LANE_SHARE", default_value_t = 4)]
+    /// How many bids of one bidder wait in a lane at most, a quarter of them in line at a time; one
+    /// more is answered OVERLOADED
+    #[arg(long, env = "NEIGHBORBID_LANE_SHARE", default_value_t = 16)]
     pub lane_share: usize,
 }
 

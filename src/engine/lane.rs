@@ -32,8 +32,8 @@ pub struct LaneSettings {
     /// How many bids a lane lets wait, half of them on one auction; one more is answered
     /// OVERLOADED.
     pub queue: usize,
-    /// How many bids of one bidder a lane lets wait; one more is answered OVERLOADED, a little
-    /// later.
+    /// How many bids of one bidder a lane lets wait, a quarter of them in line; one more is
+    /// answered OVERLOADED, a little later.
     pub share: usize,
 }
 

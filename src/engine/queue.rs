@@ -1,5 +1,5 @@
 //! What waits in a lane: each auction's bids in order of arrival, and a fair share of each batch
-//! for every auction; bounded in all, for an auction, and for a bidder.
+//! for every auction and every bidder; bounded in all, for an auction, and for a bidder.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
@@ -10,7 +10,7 @@ use entity::ids::{AuctionId, UserId};
 pub(super) struct Bounds {
     /// In all.
     pub all: usize,
-    /// Of one bidder.
+    /// Of one bidder: a quarter of them stands in line, and who has more waits for oneself alone.
     pub bidder: usize,
 }
 
@@ -37,9 +37,17 @@ pub(super) struct Queue<T> {
     waiting: HashMap<AuctionId, VecDeque<(u64, T)>>,
     /// Auctions in turn.
     turns: VecDeque<AuctionId>,
-    by_bidder: HashMap<UserId, usize>,
+    by_bidder: HashMap<UserId, Share<T>>,
     len: usize,
     arrived: u64,
+}
+
+/// What waits of one bidder.
+#[derive(Debug)]
+struct Share<T> {
+    in_line: usize,
+    /// What joins the lines when something of the bidder's leaves them.
+    behind: VecDeque<T>,
 }
 
 impl<T: Waits> Queue<T> {
@@ -63,23 +71,34 @@ impl<T: Waits> Queue<T> {
     /// of the room at most, so that a hot one leaves some to the others.
     pub fn push(&mut self, item: T) -> Result<(), NoRoom> {
         let (auction, bidder) = (item.auction(), item.bidder());
-        let of_bidder = self.by_bidder.get(&bidder).copied().unwrap_or_default();
         let of_auction = self.waiting.get(&auction).map_or(0, VecDeque::len);
-        if of_bidder >= self.bounds.bidder {
+        let share = self.by_bidder.get(&bidder);
+        let in_line = share.map_or(0, |share| share.in_line);
+        if in_line + share.map_or(0, |share| share.behind.len()) >= self.bounds.bidder {
             return Err(NoRoom::OfBidder);
         }
         if self.len >= self.bounds.all || of_auction >= self.bounds.all.div_ceil(2) {
             return Err(NoRoom::AtAll);
         }
-        self.arrived += 1;
         self.len += 1;
-        *self.by_bidder.entry(bidder).or_default() += 1;
+        let share = self.by_bidder.entry(bidder).or_insert_with(Share::new);
+        if share.in_line >= self.bounds.in_line() {
+            share.behind.push_back(item);
+        } else {
+            share.in_line += 1;
+            self.line_up(item);
+        }
+        Ok(())
+    }
+
+    fn line_up(&mut self, item: T) {
+        self.arrived += 1;
+        let auction = item.auction();
         let line = self.waiting.entry(auction).or_insert_with(|| {
             self.turns.push_back(auction);
             VecDeque::new()
         });
         line.push_back((self.arrived, item));
-        Ok(())
     }
 
     /// The next batch, in order of arrival: the auctions give one bid each in turn until there are
@@ -98,15 +117,37 @@ impl<T: Waits> Queue<T> {
         }
         self.len -= taken.len();
         for (_, item) in &taken {
-            if let Entry::Occupied(mut count) = self.by_bidder.entry(item.bidder()) {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
-                }
-            }
+            self.follow_up(item.bidder());
         }
         taken.sort_unstable_by_key(|(arrived, _)| *arrived);
         taken.into_iter().map(|(_, item)| item).collect()
+    }
+
+    /// Something of a bidder's has left the lines: what waits behind it joins them.
+    fn follow_up(&mut self, bidder: UserId) {
+        let Entry::Occupied(mut share) = self.by_bidder.entry(bidder) else { return };
+        match share.get_mut().behind.pop_front() {
+            Some(next) => self.line_up(next),
+            None => {
+                share.get_mut().in_line -= 1;
+                if share.get().in_line == 0 {
+                    share.remove();
+                }
+            }
+        }
+    }
+}
+
+impl Bounds {
+    /// How much of one bidder stands in line.
+    fn in_line(self) -> usize {
+        self.bidder.div_ceil(4)
+    }
+}
+
+impl<T> Share<T> {
+    fn new() -> Self {
+        Self { in_line: 0, behind: VecDeque::new() }
     }
 }
 
@@ -167,6 +208,25 @@ mod tests {
         assert!(batch.contains(&Bid(2, 2, 0)) && batch.contains(&Bid(3, 3, 0)));
         let crowd: Vec<_> = batch.into_iter().filter(|bid| bid.0 == 1).map(|bid| bid.2).collect();
         assert_eq!(crowd, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_bidder_stands_in_line_with_a_quarter_of_a_share() {
+        let mut queue = queue(100, 16);
+        for number in 0..16 {
+            queue.push(Bid(u128::from(number % 2), 7, number)).unwrap();
+        }
+        assert_eq!(queue.push(Bid(1, 7, 16)), Err(NoRoom::OfBidder));
+        queue.push(Bid(1, 8, 0)).unwrap();
+        let numbers = |batch: Vec<Bid>| batch.iter().map(|bid| (bid.1, bid.2)).collect::<Vec<_>>();
+        assert_eq!(numbers(queue.take(100)), [(7, 0), (7, 1), (7, 2), (7, 3), (8, 0)]);
+        queue.push(Bid(1, 8, 1)).unwrap();
+        assert_eq!(numbers(queue.take(3)), [(7, 4), (7, 5), (7, 6)], "as they came");
+        assert_eq!(numbers(queue.take(100)), [(7, 7), (8, 1), (7, 8), (7, 9), (7, 10)]);
+        assert_eq!(queue.len(), 5);
+        let rest: Vec<_> = (0..2).flat_map(|_| numbers(queue.take(100))).collect();
+        assert_eq!(rest, (11..16).map(|number| (7, number)).collect::<Vec<_>>());
+        assert_eq!((queue.len(), queue.by_bidder.len()), (0, 0));
     }
 
     #[test]

@@ -363,20 +363,23 @@ on_both! {
     }
 
     async fn a_bidder_has_a_share_of_the_room(db: &TestDatabase) {
-        let settings = LaneSettings { lanes: 1, batch: 64, queue: 64, share: 3 };
+        let settings = LaneSettings { lanes: 1, batch: 64, queue: 64, share: 8 };
         let bench = Bench::with(db, settings).await;
         let Bench { ann, ben, lamp, vase, .. } = &bench;
         let blocked = bench.block(10_000).await;
-        let flood = bench.send((0..3).map(|n| ask(ben, *lamp, 10_000 + 1_000 * n))).await;
+        let flood = bench.send((0..8).map(|n| ask(ben, *lamp, 10_000 + 1_000 * n))).await;
         for auction in [*lamp, *vase] {
             let refused = bench.place(ask(ben, auction, 30_000)).await;
             assert!(matches!(refused, Err(Error::Overloaded)), "{refused:?}");
         }
-        let other = bench.send([ask(ann, *lamp, 15_000)]).await;
+        let other = bench.send([ask(ann, *lamp, 18_000)]).await;
         blocked.release().await;
-        for outcome in join_all(flood.into_iter().chain(other)).await {
-            assert_eq!(code(&outcome.unwrap()), None);
-        }
+        let flood: Vec<_> = join_all(flood).await.into_iter().map(|o| code(&o.unwrap())).collect();
+        let [other] = join_all(other).await.try_into().unwrap();
+        assert_eq!(code(&other.unwrap()), None, "it came last");
+        // Two stood in line before it, the rest behind.
+        assert_eq!(flood[..2], [None; 2]);
+        assert_eq!(flood[2..], [Some(Code::BidTooLow); 6]);
         let after = bench.place(ask(ben, *vase, 10_000)).await.unwrap();
         assert_eq!(code(&after), None, "there is room again");
     }
