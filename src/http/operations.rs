@@ -25,12 +25,13 @@ type Frame = Vec<u8>;
 /// The operations that run on a socket.
 #[derive(Default)]
 pub struct Operations {
-    running: StreamMap<String, Operation>,
+    /// By an id that costs nothing to copy: with each frame comes its own.
+    running: StreamMap<Arc<str>, Operation>,
 }
 
 /// One operation: its answers as frames, then `complete`; but nothing more after an `error`.
 struct Operation {
-    id: String,
+    id: Arc<str>,
     /// What each `next` frame begins with.
     head: Vec<u8>,
     /// `None` once it is over.
@@ -76,7 +77,8 @@ impl Operations {
         let is_subscription = parsed.kind == OperationType::Subscription;
         let answers = Some(execution::run(parsed, session, around));
         let head = message::next_head(&id);
-        let operation = Operation { id: id.clone(), head, answers, is_subscription };
+        let id = Arc::<str>::from(id);
+        let operation = Operation { id: Arc::clone(&id), head, answers, is_subscription };
         self.running.insert(id, operation);
         Ok(())
     }
