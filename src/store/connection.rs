@@ -52,7 +52,7 @@ impl Db {
         if url.starts_with("sqlite:") {
             if url.contains(":memory:") || url.contains("mode=memory") {
                 let message = "an in-memory SQLite database cannot be shared by two pools";
-                return Err(DbErr::Custom(message.to_owned()));
+                return Err(unusable(message));
             }
             let timeout = settings.acquire_timeout;
             let mut write = options(url, 1, settings);
@@ -68,7 +68,7 @@ impl Db {
             Ok(Self { write: connect(write).await?, read: connect(read).await? })
         } else {
             let message = "the database URL must begin with sqlite: or postgres:";
-            Err(DbErr::Custom(message.to_owned()))
+            Err(unusable(message))
         }
     }
 
@@ -97,14 +97,18 @@ impl Db {
     }
 }
 
+fn unusable(why: &str) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(why.to_owned()))
+}
+
 async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
-    let malformed = || DbErr::Custom("the database URL is malformed".to_owned());
+    let malformed = || unusable("the database URL is malformed");
     Database::connect(options).await.map_err(|error| match &error {
         // These quote the URL, or a part of it, and a password may stand there.
         DbErr::Conn(RuntimeErr::Internal(_)) => malformed(),
         DbErr::Conn(RuntimeErr::SqlxError(cause)) => match cause.as_ref() {
             sqlx::Error::Configuration(_) => malformed(),
-            sqlx::Error::PoolTimedOut => DbErr::Custom("the database does not answer".to_owned()),
+            sqlx::Error::PoolTimedOut => unusable("the database does not answer"),
             _ => error,
         },
         _ => error,

@@ -231,7 +231,8 @@ fn array<T: Into<Value> + ValueType + Nullable>(values: impl IntoIterator<Item =
     Value::Array(element, Some(Box::new(values)))
 }
 
-/// `column` is one of the ids that the parameter at `place` holds, and that parameter.
+/// `column` is one of the ids that the parameter at `place` holds, and that parameter. One alone is
+/// asked for by itself: for lists, whose lengths it then knows, Postgres goes on planning anew.
 #[must_use]
 pub fn one_of(
     backend: DbBackend,
@@ -239,10 +240,12 @@ pub fn one_of(
     place: usize,
     ids: impl Iterator<Item = Uuid>,
 ) -> (String, Value) {
-    match backend {
-        DbBackend::Postgres => (format!("{column} = ANY(${place})"), array(ids)),
+    let ids: Vec<_> = ids.collect();
+    match (backend, ids.as_slice()) {
+        (DbBackend::Postgres, [id]) => (format!("{column} = ${place}"), (*id).into()),
+        (DbBackend::Postgres, _) => (format!("{column} = ANY(${place})"), array(ids)),
         _ => {
-            let ids: Vec<_> = ids.map(|id| id.simple().to_string()).collect();
+            let ids: Vec<_> = ids.iter().map(|id| id.simple().to_string()).collect();
             let document = Json::from(ids).to_string();
             let sql = format!("{column} IN (SELECT unhex(value) FROM json_each(${place}))");
             (sql, document.into())
