@@ -38,6 +38,8 @@ pub(super) struct Queue<T> {
     /// Auctions in turn.
     turns: VecDeque<AuctionId>,
     by_bidder: HashMap<UserId, Share<T>>,
+    /// How many wait for each auction, in its line or behind.
+    by_auction: HashMap<AuctionId, usize>,
     len: usize,
     arrived: u64,
 }
@@ -57,6 +59,7 @@ impl<T: Waits> Queue<T> {
             waiting: HashMap::new(),
             turns: VecDeque::new(),
             by_bidder: HashMap::new(),
+            by_auction: HashMap::new(),
             len: 0,
             arrived: 0,
         }
@@ -71,7 +74,7 @@ impl<T: Waits> Queue<T> {
     /// of the room at most, so that a hot one leaves some to the others.
     pub fn push(&mut self, item: T) -> Result<(), NoRoom> {
         let (auction, bidder) = (item.auction(), item.bidder());
-        let of_auction = self.waiting.get(&auction).map_or(0, VecDeque::len);
+        let of_auction = self.by_auction.get(&auction).copied().unwrap_or_default();
         let share = self.by_bidder.get(&bidder);
         let in_line = share.map_or(0, |share| share.in_line);
         if in_line + share.map_or(0, |share| share.behind.len()) >= self.bounds.bidder {
@@ -81,6 +84,7 @@ impl<T: Waits> Queue<T> {
             return Err(NoRoom::AtAll);
         }
         self.len += 1;
+        *self.by_auction.entry(auction).or_default() += 1;
         let share = self.by_bidder.entry(bidder).or_insert_with(Share::new);
         if share.in_line >= self.bounds.in_line() {
             share.behind.push_back(item);
@@ -118,6 +122,12 @@ impl<T: Waits> Queue<T> {
         self.len -= taken.len();
         for (_, item) in &taken {
             self.follow_up(item.bidder());
+            if let Entry::Occupied(mut count) = self.by_auction.entry(item.auction()) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
         }
         taken.sort_unstable_by_key(|(arrived, _)| *arrived);
         taken.into_iter().map(|(_, item)| item).collect()
@@ -208,6 +218,22 @@ mod tests {
         assert!(batch.contains(&Bid(2, 2, 0)) && batch.contains(&Bid(3, 3, 0)));
         let crowd: Vec<_> = batch.into_iter().filter(|bid| bid.0 == 1).map(|bid| bid.2).collect();
         assert_eq!(crowd, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn what_waits_behind_the_lines_counts_against_its_auctions_half() {
+        let mut queue = queue(100, 8);
+        for bidder in 0..20 {
+            for number in 0..8 {
+                let _ = queue.push(Bid(1, bidder, number));
+            }
+        }
+        assert_eq!(queue.len(), 50);
+        queue.push(Bid(2, 99, 0)).unwrap();
+        while queue.len() > 0 {
+            assert!(!queue.take(7).is_empty(), "what is behind comes forward");
+        }
+        assert!(queue.by_auction.is_empty() && queue.by_bidder.is_empty());
     }
 
     #[test]
