@@ -2,7 +2,6 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +17,7 @@ use crate::{
         sweep,
     },
     store::connection::Db,
-    worker::closer,
+    telemetry,
 };
 
 /// Everything that `serve` needs.
@@ -62,6 +61,12 @@ pub enum Failure {
 /// How long closing may take.
 const CLOSING: Duration = Duration::from_secs(10);
 
+/// How long clients may take to get their answers, once the house closes.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How long closing the database may take.
+const LAST: Duration = Duration::from_secs(2);
+
 /// How often idle entries of the rate limits are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
@@ -87,8 +92,11 @@ impl House {
     /// When the database or the address cannot be used.
     pub async fn open(config: Config) -> Result<Self, Failure> {
         let pools = config.database.pools();
-        let db = Db::open(&config.database.database_url, &pools).await?;
+        let url = &config.database.database_url;
+        let db = Db::open(url, &pools.patient()).await?;
         migration::up(&db.write).await?;
+        db.close().await;
+        let db = Db::open(url, &pools).await?;
         let rules = config.house.rules();
         let nats = match &config.bus.nats_url {
             Some(urls) => Some(NatsBus::connect(urls, &config.bus.nats_prefix).await?),
@@ -107,17 +115,11 @@ impl House {
         let schema = graphql::schema(Arc::clone(&engine), Arc::clone(&rates), limits);
         let stop = CancellationToken::new();
         let http = config.clients.http();
-        let app = App::new(Arc::clone(&engine), schema, http, recorder(), stop.clone());
+        let app = App::new(Arc::clone(&engine), schema, http, telemetry::recorder(), stop.clone());
         let sockets = app.tasks.clone();
 
-        let mut workers = vec![
-            tokio::spawn(closer::run(Arc::clone(&engine), stop.clone())),
-            tokio::spawn(housekeeping(rates, stop.clone())),
-            tokio::spawn(Arc::clone(&rooms.presence).run(stop.clone())),
-            tokio::spawn(sweep::run(rooms, db.clone(), stop.clone())),
-        ];
+        let workers = workers(&engine, &rooms, &db, nats.as_ref(), rates, &stop);
         if let Some(nats) = &nats {
-            workers.push(tokio::spawn(Arc::clone(nats).run(stop.clone())));
             nats.settle().await;
         }
 
@@ -150,33 +152,73 @@ impl House {
         }
     }
 
-    /// Closes in order: accept nothing more, finish what is under way, close the sockets with
-    /// 1001, empty the lanes, close the database.
+    /// Closes in order: accept nothing more, end the sockets with 1001, let the requests that
+    /// are under way end, but wait for no client that is slow; then empty the lanes, let what
+    /// writes end, and close the database.
     ///
     /// # Errors
     /// When it takes too long.
     pub async fn close(self) -> Result<(), Failure> {
-        let Self { engine, db, nats, stop, sockets, server, workers, .. } = self;
+        let Self { engine, db, nats, stop, sockets, mut server, workers, .. } = self;
         stop.cancel();
         sockets.close();
         let orderly = async {
-            if let Ok(Err(error)) = server.await {
-                tracing::warn!(%error, "the server ended badly");
+            let clients = async {
+                if let Ok(Err(error)) = (&mut server).await {
+                    tracing::warn!(%error, "the server ended badly");
+                }
+                sockets.wait().await;
+            };
+            if tokio::time::timeout(PATIENCE, clients).await.is_err() {
+                tracing::info!("clients that are slow are not waited for");
             }
-            sockets.wait().await;
+            engine.drain().await;
+            server.abort();
             for worker in workers {
                 if let Err(error) = worker.await {
                     tracing::warn!(%error, "a worker ended badly");
                 }
             }
-            engine.drain().await;
             if let Some(nats) = nats {
                 nats.drain().await;
             }
-            db.close().await;
+            // What a client that is slow still reads is not waited for either.
+            if tokio::time::timeout(LAST, db.close()).await.is_err() {
+                tracing::info!("the database is left with reads under way");
+            }
         };
         tokio::time::timeout(CLOSING, orderly).await.map_err(|_| Failure::Slow)
     }
+}
+
+/// The tasks that live as long as the house.
+fn workers(
+    engine: &Arc<Engine>,
+    rooms: &Rooms,
+    db: &Db,
+    nats: Option<&Arc<NatsBus>>,
+    rates: Arc<RateLimits>,
+    stop: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let mut workers = vec![
+        tokio::spawn(Arc::clone(engine).keep_openings(stop.clone())),
+        tokio::spawn(Arc::clone(engine).keep_endings(stop.clone())),
+        tokio::spawn(Arc::clone(engine).keep_orders(stop.clone())),
+        tokio::spawn(Arc::clone(engine).monitor(stop.clone())),
+        tokio::spawn(housekeeping(rates, stop.clone())),
+    ];
+    let (presence, ending) = (Arc::clone(&rooms.presence), stop.clone());
+    let counts = move || Arc::clone(&presence).run(ending.clone());
+    workers.push(tokio::spawn(Arc::clone(engine).supervise("presence", counts)));
+    let (rooms, db, ending) = (rooms.clone(), db.clone(), stop.clone());
+    let sweeps = move || sweep::run(rooms.clone(), db.clone(), ending.clone());
+    workers.push(tokio::spawn(Arc::clone(engine).supervise("the sweep", sweeps)));
+    if let Some(nats) = nats {
+        let (nats, ending) = (Arc::clone(nats), stop.clone());
+        let watches = move || Arc::clone(&nats).run(ending.clone());
+        workers.push(tokio::spawn(Arc::clone(engine).supervise("the bus", watches)));
+    }
+    workers
 }
 
 async fn housekeeping(rates: Arc<RateLimits>, stop: CancellationToken) {
@@ -187,50 +229,4 @@ async fn housekeeping(rates: Arc<RateLimits>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
     }
-}
-
-/// The process's one recorder of numbers; a second house in a process shares it.
-fn recorder() -> PrometheusHandle {
-    use metrics_exporter_prometheus::Matcher;
-    use std::sync::OnceLock;
-    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    const SECONDS: [f64; 12] =
-        [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-    const COUNTS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
-    let build = || {
-        let builder = PrometheusBuilder::new();
-        let builder = builder
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
-            .and_then(|b| b.set_buckets_for_metric(Matcher::Suffix("_bids".to_owned()), &COUNTS))
-            .unwrap_or_else(|_| PrometheusBuilder::new());
-        let recorder = builder.build_recorder();
-        let handle = recorder.handle();
-        if metrics::set_global_recorder(recorder).is_err() {
-            tracing::warn!("another recorder of metrics is installed: /metrics stays empty");
-        }
-        describe();
-        handle
-    };
-    RECORDER.get_or_init(build).clone()
-}
-
-fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("neighborbid_bids_total", "Bids judged, by outcome.");
-    describe_histogram!("neighborbid_bid_seconds", "From a bid's arrival to its verdict.");
-    describe_histogram!("neighborbid_batch_seconds", "One locking transaction, retries included.");
-    describe_histogram!("neighborbid_batch_bids", "How many bids one transaction judged.");
-    describe_histogram!("neighborbid_lane_queue_bids", "How many bids waited behind a batch.");
-    describe_gauge!("neighborbid_sockets", "Open WebSockets.");
-    describe_counter!("neighborbid_slow_sockets_total", "Sockets closed: they took nothing.");
-    describe_counter!("neighborbid_connections_refused_total", "Newcomers to a full house.");
-    describe_gauge!("neighborbid_watchers", "Running auction subscriptions.");
-    describe_counter!("neighborbid_deliveries_total", "Updates handed to watchers.");
-    describe_counter!("neighborbid_resyncs_total", "Watchers that fell behind and got a snapshot.");
-    describe_counter!("neighborbid_snapshots_total", "Auctions read for their first watcher.");
-    describe_counter!("neighborbid_log_reads_total", "Holes in the news filled from the log.");
-    describe_gauge!("neighborbid_bus_up", "1 while the bus between nodes works, else 0.");
-    describe_counter!("neighborbid_bus_dropped_total", "Messages not sent: the bus was down.");
-    describe_counter!("neighborbid_sweeps_total", "Reads of the log for what the bus lost.");
-    describe_counter!("neighborbid_swept_events_total", "Events that only those reads brought.");
 }

@@ -6,11 +6,11 @@
 //! - [`store`]: the only code that queries, for SQLite and Postgres.
 //! - [`live`]: who watches what, and the stream that each watcher gets.
 //! - [`engine`]: the use cases: lock, load, judge, save, append events, commit, publish.
-//! - [`worker`]: what the house does by itself, at its deadlines.
 //! - [`graphql`]: the API's schema: parses, asks the engine, dresses the answer.
 //! - [`http`]: GraphQL over HTTP and WebSocket, GraphiQL, health, metrics.
 //! - [`config`]: every setting, with its default.
 //! - [`app`]: builds the house from its settings, runs it, closes it in order.
+//! - [`telemetry`]: logs at a bounded rate.
 //! - [`audit`]: asks the database whether every invariant holds.
 //! - [`demo`]: a lively house to look at.
 
@@ -24,4 +24,4 @@ pub mod graphql;
 pub mod http;
 pub mod live;
 pub mod store;
-pub mod worker;
+pub mod telemetry;

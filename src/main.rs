@@ -3,7 +3,6 @@
 use std::{
     io::{IsTerminal, Write},
     process::ExitCode,
-    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -12,12 +11,9 @@ use neighborbid::{
     audit,
     config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig, LogFormat},
     demo::{self, DemoConfig},
-    engine::Clock,
+    engine::{Clock, grant_admin},
     graphql,
-    store::{
-        connection::{Db, PoolSettings},
-        users,
-    },
+    store::connection::Db,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -179,7 +175,7 @@ async fn open(database: &DatabaseConfig) -> Result<Db, sea_orm::DbErr> {
 }
 
 async fn migrate(database: DatabaseConfig, status: bool) -> Outcome {
-    let db = open(&database).await?;
+    let db = Db::open(&database.database_url, &database.pools().patient()).await?;
     if !status {
         migration::up(&db.write).await?;
     }
@@ -194,8 +190,7 @@ async fn migrate(database: DatabaseConfig, status: bool) -> Outcome {
 
 async fn check(database: DatabaseConfig) -> Outcome {
     // It reads every row there is, however long that takes.
-    let pools = PoolSettings { statement_timeout: Duration::ZERO, ..database.pools() };
-    let db = Db::open(&database.database_url, &pools).await?;
+    let db = Db::open(&database.database_url, &database.pools().patient()).await?;
     let findings = audit::run(&db).await?;
     db.close().await;
     let broken = findings.iter().any(|finding| finding.broken > 0);
@@ -206,7 +201,7 @@ async fn check(database: DatabaseConfig) -> Outcome {
 
 async fn grant(database: DatabaseConfig, username: &str) -> Outcome {
     let db = open(&database).await?;
-    let found = users::grant_admin(&db.write, username).await?;
+    let found = grant_admin(&db, username).await?;
     db.close().await;
     if !found {
         return Err(format!("there is no user named {username}").into());

@@ -73,6 +73,9 @@ impl Folder {
             read_connections: 4,
             acquire_timeout_seconds: 10,
             statement_timeout_seconds: 30,
+            lock_timeout_milliseconds: 1_000,
+            idle_in_transaction_timeout_milliseconds: 2_000,
+            commit_lookup_seconds: 30,
         }
     }
 

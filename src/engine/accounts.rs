@@ -9,13 +9,18 @@ use entity::{
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Engine, Error, known_sessions::TokenHash, retried::commit};
+use super::{
+    Engine, Error,
+    command::{self, Attempt, Command, Decision, Effects},
+    known_sessions::TokenHash,
+};
 use crate::{
     domain::{
         refusal::{Code, Refusal},
         user::User,
     },
-    store::{sessions, tx, users},
+    live::bus::News,
+    store::{DbErr, commit_marker::CommitMarker, connection::Db, sessions, transaction, users},
 };
 
 /// What a new user gives.
@@ -82,7 +87,7 @@ impl Engine {
         let username = check_username(&sign_up.credentials.username)?;
         let password = check_password(&sign_up.credentials.password)?;
         if let Some(region) = &sign_up.home_region {
-            self.places.region(region).ok_or_else(|| {
+            self.core.places.region(region).ok_or_else(|| {
                 Refusal::new(Code::RegionNotFound, "There is no such region.").at(&["homeRegion"])
             })?;
         }
@@ -96,12 +101,7 @@ impl Engine {
             password_hash: self.passwords.hash(password).await?,
             is_admin: false,
         };
-        let tx = tx::begin(&self.core.db.write).await?;
-        if !users::insert(&tx, &account).await? {
-            let refusal = Refusal::new(Code::UsernameTaken, "Somebody has this name already.");
-            return Err(refusal.at(&["username"]).into());
-        }
-        commit(tx).await?;
+        command::run(&self.core, SignedUp { account: account.clone() }).await?;
         self.open_session(account).await
     }
 
@@ -131,13 +131,10 @@ impl Engine {
         let mut random = [0; TOKEN_BYTES];
         getrandom::fill(&mut random).map_err(|e| Error::Fault(format!("randomness: {e}")))?;
         let token = Token(random.iter().map(|byte| format!("{byte:02x}")).collect());
-        let now = self.core.clock.now(None);
-        let expires_at = now + self.core.rules.session_lifetime;
         let user = account.user;
-        let tx = tx::begin(&self.core.db.write).await?;
-        sessions::delete_expired(&tx, user.id, now).await?;
-        let id = sessions::insert(&tx, user.id, hash(&token.0).to_vec(), now, expires_at).await?;
-        commit(tx).await?;
+        let opened = Opened { id: SessionId::new(), user: user.id, token_hash: hash(&token.0) };
+        let id = opened.id;
+        let expires_at = command::run(&self.core, opened).await?;
         Ok((token, Session { id, user, expires_at }))
     }
 
@@ -146,9 +143,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn sign_out(&self, session: SessionId) -> Result<(), Error> {
-        sessions::delete(&self.core.db.write, session).await?;
-        self.sessions.sign_out(session);
-        Ok(())
+        command::run(&self.core, SignedOut { session }).await
     }
 
     /// Whether somebody is an admin now: read each time, for what only admins may do is rare.
@@ -165,17 +160,88 @@ impl Engine {
             return Ok(None);
         }
         let (token, now) = (hash(token), self.core.clock.now(None));
-        if let Some(session) = self.sessions.get(&token, now) {
+        if let Some(session) = self.core.sessions.get(&token, now) {
             return Ok(Some(session));
         }
-        let reading = self.sessions.reading();
+        let reading = self.core.sessions.reading();
         let found = sessions::by_token(&self.core.db.read, &token, now).await?;
         let Some((id, expires_at, account)) = found else {
             return Ok(None);
         };
         let session = Arc::new(Session { id, user: account.user, expires_at });
-        self.sessions.keep(reading, token, Arc::clone(&session));
+        self.core.sessions.keep(reading, token, Arc::clone(&session));
         Ok(Some(session))
+    }
+}
+
+/// Makes a user an admin, from the command line; `false` when there is none of that name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn grant_admin(db: &Db, username: &str) -> Result<bool, DbErr> {
+    let tx = transaction::begin(db).await?;
+    let found = users::grant_admin(&tx, username).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
+/// A new account.
+struct SignedUp {
+    account: users::Account,
+}
+
+impl Command for SignedUp {
+    type Answer = ();
+
+    const NAME: &'static str = "sign up";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<()>, Error> {
+        if !users::insert(attempt.tx, &self.account).await? {
+            let refusal = Refusal::new(Code::UsernameTaken, "Somebody has this name already.");
+            return Err(refusal.at(&["username"]).into());
+        }
+        let marker = Some(CommitMarker::User(self.account.user.id));
+        Ok(Decision::Commit((), Effects { marker, ..Effects::default() }))
+    }
+}
+
+/// A new session; it answers until when.
+struct Opened {
+    id: SessionId,
+    user: UserId,
+    token_hash: TokenHash,
+}
+
+impl Command for Opened {
+    type Answer = Time;
+
+    const NAME: &'static str = "sign in";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<Time>, Error> {
+        let now = attempt.now().await?;
+        let expires_at = now + attempt.core.rules.session_lifetime;
+        sessions::delete_expired(attempt.tx, self.user, now).await?;
+        let hash = self.token_hash.to_vec();
+        sessions::insert(attempt.tx, self.id, self.user, hash, now, expires_at).await?;
+        let marker = Some(CommitMarker::Session(self.id));
+        Ok(Decision::Commit(expires_at, Effects { marker, ..Effects::default() }))
+    }
+}
+
+/// The end of a session.
+struct SignedOut {
+    session: SessionId,
+}
+
+impl Command for SignedOut {
+    type Answer = ();
+
+    const NAME: &'static str = "sign out";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<()>, Error> {
+        sessions::delete(attempt.tx, self.session).await?;
+        let news = vec![News::SignedOut(self.session)];
+        Ok(Decision::Commit((), Effects { news, ..Effects::default() }))
     }
 }
 

@@ -5,7 +5,10 @@ use entity::{
     notification, order,
 };
 
-use super::{Engine, Error, Session};
+use super::{
+    Engine, Error, Session,
+    command::{self, Attempt, Command, Decision, Effects},
+};
 use crate::store::{notifications, orders, page::Page};
 
 impl Engine {
@@ -82,8 +85,24 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn mark_read(&self, user: UserId, ids: &[NotificationId]) -> Result<u64, Error> {
-        let db = &self.core.db.write;
-        notifications::mark_read(db, user, ids).await?;
-        Ok(notifications::unread_count(db, user).await?)
+        command::run(&self.core, MarkedRead { user, ids: ids.to_vec() }).await
+    }
+}
+
+/// A person's reading of their own notifications.
+struct MarkedRead {
+    user: UserId,
+    ids: Vec<NotificationId>,
+}
+
+impl Command for MarkedRead {
+    type Answer = u64;
+
+    const NAME: &'static str = "mark notifications read";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<u64>, Error> {
+        notifications::mark_read(attempt.tx, self.user, &self.ids).await?;
+        let unread = notifications::unread_count(attempt.tx, self.user).await?;
+        Ok(Decision::Commit(unread, Effects::default()))
     }
 }

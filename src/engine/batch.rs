@@ -1,22 +1,29 @@
 //! One locking transaction for all bids that wait in a lane: lock the auctions, lock the wallets,
 //! judge each bid in arrival order, save the outcome set-wise, commit. Then publish.
+//!
+//! A batch that fails for one bid's sake is judged again so that only that bid fails: first
+//! without waiting for what others hold, then, where that does not do, each auction by itself, and
+//! each bid.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use entity::ids::BidId;
-use sea_orm::DbErr;
+use entity::ids::{AuctionId, BidId, UserId};
 
-use super::{Core, Error, docket::Docket, place_bid::Job};
+use super::{
+    Core, Error,
+    command::{self, Attempt, Command, Decision},
+    docket::Docket,
+    place_bid::Job,
+};
 use crate::{
     domain::{
         event::{AuctionState, Bid},
         refusal::Refusal,
     },
-    live::bus::News,
-    store::{
-        outcome::{self, Witness},
-        tx::{self, Fault, Retry},
-    },
+    telemetry::Seldom,
 };
 
 /// What became of one bid.
@@ -30,103 +37,154 @@ pub(super) enum Verdict {
     Refused { refusal: Refusal, state: Option<AuctionState> },
 }
 
-impl Verdict {
-    /// For the metrics.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Accepted { .. } => "accepted",
-            Self::Replayed { .. } => "replayed",
-            Self::Refused { .. } => "refused",
+/// A bid's verdict, or why there is none.
+pub(super) type Judgement = Result<Verdict, Error>;
+
+/// For the metrics.
+pub(super) fn label(judgement: &Judgement) -> &'static str {
+    match judgement {
+        Ok(Verdict::Accepted { .. }) => "accepted",
+        Ok(Verdict::Replayed { .. }) => "replayed",
+        Ok(Verdict::Refused { .. }) => "refused",
+        Err(Error::Overloaded) => "overloaded",
+        Err(_) => "failed",
+    }
+}
+
+/// What kept bids from being judged.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Auctions that others hold, or whose leader's wallet others hold.
+    pub auctions: BTreeSet<AuctionId>,
+    /// People whose wallets others hold.
+    pub people: BTreeSet<UserId>,
+    /// Auctions that cannot be read, or whose bids fail by themselves.
+    pub unreadable: BTreeSet<AuctionId>,
+}
+
+impl Held {
+    fn extend(&mut self, more: Self) {
+        self.auctions.extend(more.auctions);
+        self.people.extend(more.people);
+        self.unreadable.extend(more.unreadable);
+    }
+}
+
+/// A batch's answers, each in its bid's place.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub judgements: Vec<Judgement>,
+    pub held: Held,
+}
+
+/// Bids that are judged in one transaction.
+struct Batch {
+    jobs: Arc<[Job]>,
+    /// Whether it waits for rows that others hold, and wants to read all of them.
+    is_patient: bool,
+}
+
+impl Command for Batch {
+    type Answer = Settled;
+
+    const NAME: &'static str = "bids";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<Settled>, Error> {
+        let docket = match self.is_patient {
+            true => Docket::load(attempt, &self.jobs).await?,
+            false => Docket::load_free(attempt, &self.jobs).await?,
+        };
+        let docket = docket.judge_all();
+        if docket.is_empty() {
+            return Ok(Decision::Nothing(docket.into_outcome().0));
         }
+        docket.save(attempt.tx).await?;
+        let (settled, effects) = docket.into_outcome();
+        Ok(Decision::Commit(settled, effects))
     }
 }
 
 /// Judges, saves and publishes; answers each job in its place.
-pub(super) async fn settle(core: &Core, jobs: &[Job]) -> Vec<Result<Verdict, Error>> {
+pub(super) async fn settle(core: &Arc<Core>, jobs: Vec<Job>, is_patient: bool) -> Settled {
     let began = std::time::Instant::now();
-    let mut retry = Retry::default();
-    let mut in_doubt = None;
-    let settled = loop {
-        match attempt(core, jobs, in_doubt.take()).await {
-            Ok(judged) => break Ok(judged),
-            Err(Failure { error, doubt }) => {
-                in_doubt = doubt;
-                if !retry.again(&error).await {
-                    break Err(error);
-                }
+    let jobs: Arc<[Job]> = jobs.into();
+    let settled = match run(core, &jobs, is_patient).await {
+        Ok(settled) => settled,
+        // Nothing can be written, by anybody.
+        Err(Error::Overloaded) if !core.health.can_write() => Settled {
+            judgements: jobs.iter().map(|_| Err(Error::Overloaded)).collect(),
+            held: Held::default(),
+        },
+        Err(error) => {
+            metrics::counter!("neighborbid_batches_split_total").increment(1);
+            static SAID: Seldom = Seldom::new();
+            if let Some(unsaid) = SAID.now() {
+                tracing::warn!(%error, bids = jobs.len(), unsaid, "a batch of bids is split");
             }
+            isolate(core, &jobs, is_patient).await
         }
     };
     metrics::histogram!("neighborbid_batch_seconds").record(began.elapsed().as_secs_f64());
-    match settled {
-        Ok(judged) => {
-            core.rooms.publish(judged.news);
-            judged.verdicts
-        }
-        Err(error) => {
-            tracing::error!(%error, bids = jobs.len(), "a batch of bids failed");
-            let fail = || Err(Error::Fault(format!("the batch failed: {error}")));
-            jobs.iter().map(|_| fail()).collect()
-        }
+    settled
+}
+
+async fn run(core: &Arc<Core>, jobs: &Arc<[Job]>, is_patient: bool) -> Result<Settled, Error> {
+    command::run_admitted(core, Batch { jobs: Arc::clone(jobs), is_patient }).await
+}
+
+/// Judges the bids of a batch that failed as a whole so that only what is at fault fails.
+async fn isolate(core: &Arc<Core>, jobs: &Arc<[Job]>, was_patient: bool) -> Settled {
+    if was_patient && let Ok(settled) = run(core, jobs, false).await {
+        return settled;
     }
-}
-
-/// A batch, judged.
-#[derive(Debug)]
-pub(super) struct Judged {
-    /// An answer a job, in order.
-    pub verdicts: Vec<Result<Verdict, Error>>,
-    /// What to publish after the commit.
-    pub news: Vec<News>,
-}
-
-/// An attempt that failed; when it failed during COMMIT, with what it would have answered.
-struct Failure {
-    error: DbErr,
-    doubt: Option<(Witness, Judged)>,
-}
-
-impl From<DbErr> for Failure {
-    fn from(error: DbErr) -> Self {
-        Self { error, doubt: None }
-    }
-}
-
-async fn attempt(
-    core: &Core,
-    jobs: &[Job],
-    doubt: Option<(Witness, Judged)>,
-) -> Result<Judged, Failure> {
-    let tx = match tx::begin(&core.db.write).await {
-        Ok(tx) => tx,
-        Err(error) => return Err(Failure { error, doubt }),
-    };
-    let docket = match Docket::load(core, jobs, &tx).await {
-        Ok(docket) => docket,
-        Err(error) => return Err(Failure { error, doubt }),
-    };
-    // Under the locks, an earlier COMMIT that was never answered has either happened or cannot.
-    if let Some((witness, judged)) = doubt {
-        match outcome::is_committed(&tx, witness).await {
-            Ok(true) => return Ok(judged),
-            Ok(false) => {}
-            Err(error) => {
-                return Err(Failure { error, doubt: Some((witness, judged)) });
+    let mut judgements: Vec<Option<Judgement>> = jobs.iter().map(|_| None).collect();
+    let mut held = Held::default();
+    for places in by_auction(jobs) {
+        let of_auction: Arc<[Job]> = places.iter().filter_map(|n| jobs.get(*n).cloned()).collect();
+        let settled = match run(core, &of_auction, false).await {
+            Ok(settled) => settled,
+            Err(_) => one_by_one(core, &of_auction).await,
+        };
+        held.extend(settled.held);
+        for (place, judgement) in places.into_iter().zip(settled.judgements) {
+            if let Some(slot) = judgements.get_mut(place) {
+                *slot = Some(judgement);
             }
         }
     }
-    let docket = docket.judge_all();
-    if docket.is_empty() {
-        return Ok(docket.into_judged());
-    }
-    docket.save(&tx).await?;
-    let witness = docket.witness();
-    let judged = docket.into_judged();
-    match tx.commit().await {
-        Ok(()) => Ok(judged),
-        Err(error) if Fault::of(&error) == Fault::Connection => {
-            Err(Failure { error, doubt: witness.map(|witness| (witness, judged)) })
+    let unjudged = || Err(Error::Fault("a bid was left out of its batch".to_owned()));
+    let judgements = judgements.into_iter().map(|judged| judged.unwrap_or_else(unjudged));
+    Settled { judgements: judgements.collect(), held }
+}
+
+async fn one_by_one(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
+    let mut all = Settled::default();
+    for job in jobs.iter() {
+        let alone: Arc<[Job]> = Arc::from([job.clone()]);
+        match run(core, &alone, false).await {
+            Ok(settled) => {
+                all.held.extend(settled.held);
+                all.judgements.extend(settled.judgements);
+            }
+            Err(error) => {
+                static SAID: Seldom = Seldom::new();
+                if let Some(unsaid) = SAID.now() {
+                    let auction = job.auction;
+                    tracing::error!(%error, %auction, unsaid, "a bid failed by itself");
+                }
+                all.held.unreadable.insert(job.auction);
+                all.judgements.push(Err(error));
+            }
         }
-        Err(error) => Err(error.into()),
     }
+    all
+}
+
+/// The places of each auction's bids, in order.
+fn by_auction(jobs: &[Job]) -> Vec<Vec<usize>> {
+    let mut places: BTreeMap<AuctionId, Vec<usize>> = BTreeMap::new();
+    for (place, job) in jobs.iter().enumerate() {
+        places.entry(job.auction).or_default().push(place);
+    }
+    places.into_values().collect()
 }

@@ -2,7 +2,10 @@
 
 use entity::ids::UserId;
 
-use super::{Engine, Error};
+use super::{
+    Engine, Error,
+    command::{self, Attempt, Command, Decision, Effects},
+};
 use crate::{
     domain::{
         refusal::{Code, Refusal},
@@ -30,8 +33,29 @@ impl Engine {
             let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
             return Err(refusal.at(&["user"]).into());
         };
-        let since = is_blocked.then(|| self.core.clock.now(None));
-        users::set_blocked(&self.core.db.write, seller, bidder, since).await?;
+        command::run(&self.core, Blocked { seller, bidder, is_blocked }).await?;
         Ok(user)
+    }
+}
+
+/// A seller's change of whom to block.
+struct Blocked {
+    seller: UserId,
+    bidder: UserId,
+    is_blocked: bool,
+}
+
+impl Command for Blocked {
+    type Answer = ();
+
+    const NAME: &'static str = "block bidder";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<()>, Error> {
+        let since = match self.is_blocked {
+            true => Some(attempt.now().await?),
+            false => None,
+        };
+        users::set_blocked(attempt.tx, self.seller, self.bidder, since).await?;
+        Ok(Decision::Commit((), Effects::default()))
     }
 }

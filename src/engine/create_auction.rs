@@ -10,7 +10,10 @@ use entity::{
 };
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Engine, Error, Places, Rules, Session, retried::commit};
+use super::{
+    Engine, Error, Places, Rules, Session,
+    command::{self, Attempt, Command, Decision, Effects},
+};
 use crate::{
     domain::{
         auction::{Auction, SoftClose},
@@ -23,7 +26,8 @@ use crate::{
     live::bus::{AuctionNews, News},
     store::{
         auctions::{self, NewAuction},
-        events, rowset, truncate, tx,
+        commit_marker::CommitMarker,
+        events, rowset, truncate,
     },
 };
 
@@ -68,36 +72,51 @@ impl Engine {
         seller: &Session,
         wanted: CreateAuction,
     ) -> Result<AuctionView, Error> {
-        let tx = tx::begin(&self.core.db.write).await?;
-        let now = self.core.now(&tx).await?;
-        let mut new = checked(&self.places, self.rules(), seller.user.clone(), wanted, now)?;
+        let seller = seller.user.clone();
+        command::run(&self.core, Listed { id: AuctionId::new(), seller, wanted }).await
+    }
+}
+
+/// The listing of an auction.
+struct Listed {
+    id: AuctionId,
+    seller: User,
+    wanted: CreateAuction,
+}
+
+impl Command for Listed {
+    type Answer = AuctionView;
+
+    const NAME: &'static str = "create auction";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<AuctionView>, Error> {
+        let (core, now) = (attempt.core, attempt.now().await?);
+        let mut new = checked(&core.places, &core.rules, self, now)?;
         let opens = new.auction.starts_at <= now;
         if opens {
             new.auction.status = AuctionStatus::Open;
             new.auction.sequence = 1;
         }
-        auctions::insert(&tx, &new).await?;
-        let state = AuctionState::of(&new.auction, &self.rules().increments, |_| None)?;
-        let event = Event {
-            auction: new.auction.id,
-            kind: EventKind::Opened,
-            at: now,
-            bid: None,
-            state: state.clone(),
-        };
-        if opens {
-            rowset::write(&tx, [events::insert(std::slice::from_ref(&event))]).await?;
-        }
-        commit(tx).await?;
+        auctions::insert(attempt.tx, &new).await?;
+        let state = AuctionState::of(&new.auction, &core.rules.increments, |_| None)?;
         let listing = Arc::new(new.listing);
+        let mut news = Vec::new();
         if opens {
-            let listing = Some(Arc::clone(&listing));
-            self.core
-                .rooms
-                .publish(vec![News::Auction(AuctionNews { event: Arc::new(event), listing })]);
+            let event = Event {
+                auction: new.auction.id,
+                kind: EventKind::Opened,
+                at: now,
+                bid: None,
+                state: state.clone(),
+            };
+            let logged = events::insert(std::slice::from_ref(&event));
+            rowset::write(attempt.tx, [logged]).await?;
+            let (event, listing) = (Arc::new(event), Some(Arc::clone(&listing)));
+            news.push(News::Auction(AuctionNews { event, listing }));
         }
-        self.deadlines.notify_one();
-        Ok(AuctionView { listing, state })
+        let marker = Some(CommitMarker::Auction(self.id));
+        let effects = Effects { marker, news, moves_deadline: true };
+        Ok(Decision::Commit(AuctionView { listing, state }, effects))
     }
 }
 
@@ -141,20 +160,20 @@ pub(super) fn check_category(places: &Places, category: &CategoryId) -> Result<(
 fn checked(
     places: &Places,
     rules: &Rules,
-    seller: User,
-    wanted: CreateAuction,
+    listed: &Listed,
     now: Time,
 ) -> Result<NewAuction, Refusal> {
+    let Listed { id, seller, wanted } = listed;
+    let (id, wanted) = (*id, wanted.clone());
     let title = check_title(&wanted.title)?;
     let description = check_description(&wanted.description)?;
     if let Some(category) = &wanted.category {
         check_category(places, category)?;
     }
-    let region = check_region(places, &seller, &wanted)?;
+    let region = check_region(places, seller, &wanted)?;
     check_prices(&wanted)?;
     let (starts_at, ends_at) = check_times(&wanted, now)?;
     let soft_close = check_soft_close(rules.soft_close, &wanted)?;
-    let id = AuctionId::new();
     let auction = Auction {
         id,
         seller: seller.id,
@@ -175,7 +194,7 @@ fn checked(
     };
     let listing = Listing {
         id,
-        seller: Arc::new(seller),
+        seller: Arc::new(seller.clone()),
         title,
         description,
         category: wanted.category,
@@ -251,6 +270,15 @@ fn check_prices(wanted: &CreateAuction) -> Result<(), Refusal> {
 }
 
 fn check_times(wanted: &CreateAuction, now: Time) -> Result<(Time, Time), Refusal> {
+    // A leap second is no instant that both databases keep.
+    let is_leap = |at: &Time| at.timestamp_subsec_nanos() >= 1_000_000_000;
+    for (field, at) in [("startsAt", wanted.starts_at), ("endsAt", Some(wanted.ends_at))] {
+        if at.as_ref().is_some_and(is_leap) {
+            let message = "A minute has the seconds 0 to 59.";
+            let field: &[&str] = if field == "endsAt" { &["endsAt"] } else { &["startsAt"] };
+            return refuse(Code::InvalidTime, field, message);
+        }
+    }
     // A start in the past means "at once".
     let starts_at = wanted.starts_at.map_or(now, |at| truncate(at).max(now));
     if starts_at > now + MAX_AHEAD {

@@ -10,8 +10,9 @@ use entity::{
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{
-    Core, Error,
-    batch::{Judged, Verdict},
+    Error,
+    batch::{Held, Judgement, Settled, Verdict},
+    command::{Attempt, Effects},
     place_bid::{Ask, Job},
     work::Work,
 };
@@ -20,7 +21,10 @@ use crate::{
         bidding::{self, Accepted, Bidder, Rejected},
         refusal::{Code, Refusal},
     },
-    store::{idempotency, outcome::Witness},
+    store::{
+        auctions::{self, Unreadable},
+        idempotency,
+    },
 };
 
 /// What a remembered key answers.
@@ -36,41 +40,72 @@ pub(super) struct Docket<'a> {
     work: Work<'a>,
     jobs: &'a [Job],
     remembered: HashMap<(UserId, String), Remembered>,
-    verdicts: Vec<Result<Verdict, Error>>,
+    judgements: Vec<Judgement>,
+    held: Held,
     /// Who lost a lead in this batch.
     outbid: BTreeSet<(AuctionId, UserId)>,
 }
 
 impl<'a> Docket<'a> {
     /// Locks and loads: auctions ascending, then wallets ascending, then what needs no lock.
-    pub async fn load(
-        core: &'a Core,
-        jobs: &'a [Job],
-        db: &impl ConnectionTrait,
-    ) -> Result<Self, DbErr> {
-        let ids: BTreeSet<_> = jobs.iter().map(|job| job.auction).collect();
+    pub async fn load(attempt: &'a Attempt<'_>, jobs: &'a [Job]) -> Result<Self, Error> {
+        let work = attempt.lock(&auctions_of(jobs), jobs.iter().map(|job| job.bidder)).await?;
+        Self::begin(attempt, jobs, work, Held::default()).await
+    }
+
+    /// The same, without waiting for anybody: the bids whose rows others hold, or whose auction
+    /// cannot be read, get no verdict.
+    pub async fn load_free(attempt: &'a Attempt<'_>, jobs: &'a [Job]) -> Result<Self, Error> {
+        let ids = auctions_of(jobs);
+        let free = auctions::lock_free(attempt.tx, &ids).await?;
+        let mut held = Held::default();
+        for Unreadable { id, error } in free.unreadable {
+            tracing::error!(%error, auction = %id, "an auction cannot be read");
+            held.unreadable.insert(id);
+        }
+        let got: BTreeSet<_> = free.auctions.iter().map(|auction| auction.id).collect();
+        let missing: Vec<_> = ids
+            .into_iter()
+            .filter(|id| !got.contains(id) && !held.unreadable.contains(id))
+            .collect();
+        held.auctions.extend(auctions::existing(attempt.tx, &missing).await?);
         let bidders: BTreeSet<_> = jobs.iter().map(|job| job.bidder).collect();
-        let work = Work::lock(core, db, &Vec::from_iter(ids), bidders).await?;
+        let people = bidders.iter().copied();
+        let work = Work::with_free(attempt.core, attempt.tx, free.auctions, people).await?;
+        attempt.settle().await?;
+        held.people.extend(bidders.into_iter().filter(|id| !work.wallets.contains_key(id)));
+        let stuck = work.auctions.values().filter(|auction| !work.holds_wallets(auction, None));
+        held.auctions.extend(stuck.map(|auction| auction.id));
+        Self::begin(attempt, jobs, work, held).await
+    }
+
+    async fn begin(
+        attempt: &'a Attempt<'_>,
+        jobs: &'a [Job],
+        work: Work<'a>,
+        held: Held,
+    ) -> Result<Self, Error> {
         let keys: Vec<_> =
             jobs.iter().filter_map(|job| Some((job.bidder, job.key.as_deref()?))).collect();
         let remembered = match keys.is_empty() {
             true => Vec::new(),
-            false => idempotency::find(db, &keys).await?,
+            false => idempotency::find(attempt.tx, &keys).await?,
         };
         Ok(Self {
             work,
             jobs,
             remembered: remembered.into_iter().map(remember).collect(),
-            verdicts: Vec::with_capacity(jobs.len()),
+            judgements: Vec::with_capacity(jobs.len()),
             outbid: BTreeSet::new(),
+            held,
         })
     }
 
     /// Judges the bids in arrival order.
     pub fn judge_all(mut self) -> Self {
         for job in self.jobs {
-            let verdict = self.judge(job);
-            self.verdicts.push(verdict);
+            let judgement = self.judge(job);
+            self.judgements.push(judgement);
         }
         // Who lost a lead and has it back needs no telling.
         for (id, user) in std::mem::take(&mut self.outbid) {
@@ -82,7 +117,13 @@ impl<'a> Docket<'a> {
         self
     }
 
-    fn judge(&mut self, job: &Job) -> Result<Verdict, Error> {
+    fn judge(&mut self, job: &Job) -> Judgement {
+        if self.held.auctions.contains(&job.auction) || self.held.people.contains(&job.bidder) {
+            return Err(Error::Overloaded);
+        }
+        if self.held.unreadable.contains(&job.auction) {
+            return Err(Error::Fault(format!("{} cannot be read", job.auction)));
+        }
         if let Some(verdict) = self.recall(job) {
             return Ok(verdict);
         }
@@ -180,15 +221,15 @@ impl<'a> Docket<'a> {
         self.work.save(db).await
     }
 
-    /// A row by which this transaction is known again.
-    pub fn witness(&self) -> Option<Witness> {
-        self.work.witness()
+    /// The answers, and what follows once it is committed.
+    pub fn into_outcome(self) -> (Settled, Effects) {
+        let Self { work, judgements, held, .. } = self;
+        (Settled { judgements, held }, work.into_effects())
     }
+}
 
-    /// The answers and the news, once it is committed.
-    pub fn into_judged(self) -> Judged {
-        Judged { verdicts: self.verdicts, news: self.work.into_news() }
-    }
+fn auctions_of(jobs: &[Job]) -> Vec<AuctionId> {
+    jobs.iter().map(|job| job.auction).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn leader(auction: &crate::domain::auction::Auction) -> Option<UserId> {

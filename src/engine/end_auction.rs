@@ -4,12 +4,11 @@ use entity::{
     enums::NotificationKind,
     ids::{AuctionId, UserId},
 };
-use sea_orm::DatabaseTransaction;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Engine, Error, Session,
-    retried::{commit, retried},
+    command::{self, Attempt, Command, Decision},
     work::Work,
 };
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
         listing::AuctionView,
         refusal::{Code, Refusal},
     },
-    store::{auctions, bids, tx},
+    store::{auctions, bids},
 };
 
 /// One to 500 characters, in composed form.
@@ -56,7 +55,7 @@ impl Engine {
         reason: &str,
     ) -> Result<AuctionView, Error> {
         let reason = check_reason(reason, &["reason"])?;
-        self.end_auction(seller.user.id, id, &Ending::Cancel(reason)).await
+        self.end_auction(seller.user.id, id, Ending::Cancel(reason)).await
     }
 
     /// Sells to the leader now.
@@ -68,62 +67,69 @@ impl Engine {
         seller: &Session,
         id: AuctionId,
     ) -> Result<AuctionView, Error> {
-        self.end_auction(seller.user.id, id, &Ending::Early).await
+        self.end_auction(seller.user.id, id, Ending::Early).await
     }
 
     async fn end_auction(
         &self,
         seller: UserId,
         id: AuctionId,
-        ending: &Ending,
+        ending: Ending,
     ) -> Result<AuctionView, Error> {
-        retried(|| self.try_end(seller, id, ending)).await
+        command::run(&self.core, Ended { seller, id, ending }).await
     }
+}
 
-    async fn try_end(
-        &self,
-        seller: UserId,
-        id: AuctionId,
-        ending: &Ending,
-    ) -> Result<AuctionView, Error> {
-        let tx = tx::begin(&self.core.db.write).await?;
-        let mut work = Work::lock(&self.core, &tx, &[id], []).await?;
+/// A seller's ending of an auction.
+struct Ended {
+    seller: UserId,
+    id: AuctionId,
+    ending: Ending,
+}
+
+impl Command for Ended {
+    type Answer = AuctionView;
+
+    const NAME: &'static str = "end auction";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<AuctionView>, Error> {
+        let (id, tx) = (self.id, attempt.tx);
+        let mut work = attempt.lock(&[id], []).await?;
         work.open_if_due(id)?;
         let Some(auction) = work.auctions.get(&id).cloned() else {
             let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
             return Err(refusal.at(&["id"]).into());
         };
-        if auction.seller != seller {
+        if auction.seller != self.seller {
             return Err(Error::Forbidden("Only its seller may end an auction."));
         }
-        let closing = self.closing(&tx, &mut work, &auction, ending).await?;
+        let closing = self.closing(attempt, &mut work, &auction).await?;
         work.end(closing)?;
-        work.save(&tx).await?;
-        if let Ending::Cancel(reason) = ending {
-            auctions::set_cancel_reason(&tx, id, reason).await?;
+        work.save(tx).await?;
+        if let Ending::Cancel(reason) = &self.ending {
+            auctions::set_cancel_reason(tx, id, reason).await?;
         }
-        let view = auctions::views(&tx, &[id], &self.rules().increments).await?.pop();
+        let view = auctions::views(tx, &[id], &attempt.core.rules.increments).await?.pop();
         let view = view.ok_or_else(|| Error::Fault("an ended auction is gone".to_owned()))?;
-        commit(tx).await?;
-        self.core.rooms.publish(work.into_news());
-        Ok(view)
+        Ok(Decision::Commit(view, work.into_effects()))
     }
+}
 
+impl Ended {
     async fn closing(
         &self,
-        tx: &DatabaseTransaction,
+        attempt: &Attempt<'_>,
         work: &mut Work<'_>,
         auction: &Auction,
-        ending: &Ending,
     ) -> Result<Closing, Error> {
-        match ending {
+        match self.ending {
             Ending::Early => {
                 closing::may_end_early(auction, work.now)?;
                 Ok(closing::close(auction)?)
             }
             Ending::Cancel(_) => {
-                closing::may_cancel(auction, self.rules().cancel_cutoff, work.now)?;
-                for bidder in bids::bidders_of(tx, auction.id).await? {
+                closing::may_cancel(auction, attempt.core.rules.cancel_cutoff, work.now)?;
+                for bidder in bids::bidders_of(attempt.tx, auction.id).await? {
                     work.notify(bidder, NotificationKind::AuctionCancelled, auction.id);
                 }
                 Ok(closing::cancel(auction)?)

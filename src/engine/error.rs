@@ -2,7 +2,10 @@
 
 use sea_orm::DbErr;
 
-use crate::domain::{money::OutOfRange, refusal::Refusal};
+use crate::{
+    domain::{money::OutOfRange, refusal::Refusal},
+    store::fault::Fault,
+};
 
 /// A use case's failure.
 #[derive(Debug, thiserror::Error)]
@@ -37,4 +40,10 @@ impl From<OutOfRange> for Error {
     fn from(fault: OutOfRange) -> Self {
         Self::Fault(fault.to_string())
     }
+}
+
+/// Whether a failure of the database may pass by itself.
+#[must_use]
+pub fn may_pass(error: &DbErr) -> bool {
+    Fault::of(error) != Fault::Lasting
 }

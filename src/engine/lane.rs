@@ -4,8 +4,9 @@
 //! Lanes make bids cheap, not right: with several nodes, the row lock is the truth.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use entity::ids::{AuctionId, UserId};
@@ -17,9 +18,10 @@ use tokio::{
 
 use super::{
     Core, Error,
-    batch::{self, Verdict},
+    batch::{self, Held, Judgement, Settled},
     place_bid::Job,
     queue::{Bounds, NoRoom, Queue, Waits},
+    supervision::supervised,
 };
 
 /// How bids queue.
@@ -41,7 +43,7 @@ pub struct LaneSettings {
 /// come again the faster.
 const FLOOD_DELAY: Duration = Duration::from_millis(100);
 
-type Reply = oneshot::Sender<Result<Verdict, Error>>;
+type Reply = oneshot::Sender<Judgement>;
 
 /// The lanes of this node.
 #[derive(Debug)]
@@ -80,8 +82,11 @@ impl Lanes {
             .map(|_| {
                 let line = Line { queue: Queue::new(bounds), is_closed: false };
                 let lane = Arc::new(Lane { line: Mutex::new(line), arrived: Notify::new() });
-                let run = Arc::clone(&lane).run(Arc::clone(core), settings.batch.max(1));
-                (lane, tokio::spawn(run))
+                let health = Arc::clone(&core.health);
+                let (running, core) = (Arc::clone(&lane), Arc::clone(core));
+                let run =
+                    move || Arc::clone(&running).run(Arc::clone(&core), settings.batch.max(1));
+                (lane, tokio::spawn(supervised("a lane", health, run)))
             })
             .unzip();
         Self { lanes, tasks: Mutex::new(tasks) }
@@ -89,7 +94,10 @@ impl Lanes {
 
     /// Puts a bid in its auction's lane and waits for the verdict. A caller that goes away
     /// cancels nothing.
-    pub async fn submit(&self, job: Job) -> Result<Verdict, Error> {
+    pub async fn submit(&self, core: &Core, job: Job) -> Judgement {
+        if !core.health.may_write() {
+            return Err(Error::Overloaded);
+        }
         // The low bits of a version 7 UUID are random.
         let place = (job.auction.0.as_u128() & u128::from(u32::MAX)) as usize;
         let lane = place.checked_rem(self.lanes.len()).and_then(|place| self.lanes.get(place));
@@ -133,6 +141,7 @@ impl Lane {
     }
 
     async fn run(self: Arc<Self>, core: Arc<Core>, most: usize) {
+        let mut suspects = Suspects::default();
         loop {
             let (batch, behind, is_closed) = {
                 let mut line = self.line();
@@ -148,12 +157,47 @@ impl Lane {
             }
             metrics::histogram!("neighborbid_batch_bids").record(batch.len() as f64);
             metrics::histogram!("neighborbid_lane_queue_bids").record(behind as f64);
-            let (jobs, replies): (Vec<Job>, Vec<Reply>) = batch.into_iter().unzip();
-            let verdicts = batch::settle(&core, &jobs).await;
-            for (reply, verdict) in replies.into_iter().zip(verdicts) {
-                // The caller may have gone away; the bid stands.
-                let _ = reply.send(verdict);
+            let (suspected, clean) = suspects.part(batch);
+            for (bids, is_patient) in [(clean, true), (suspected, false)] {
+                if bids.is_empty() {
+                    continue;
+                }
+                let (jobs, replies): (Vec<Job>, Vec<Reply>) = bids.into_iter().unzip();
+                let Settled { judgements, held } = batch::settle(&core, jobs, is_patient).await;
+                suspects.note(&held);
+                for (reply, judgement) in replies.into_iter().zip(judgements) {
+                    // The caller may have gone away; the bid stands.
+                    let _ = reply.send(judgement);
+                }
             }
         }
+    }
+}
+
+/// For how long what kept bids from being judged is judged apart from the others, so that these
+/// do not wait for it.
+const SUSPECTED: Duration = Duration::from_secs(5);
+
+/// What kept bids from being judged lately.
+#[derive(Debug, Default)]
+struct Suspects {
+    auctions: HashMap<AuctionId, Instant>,
+    people: HashMap<UserId, Instant>,
+}
+
+impl Suspects {
+    fn part<B: Waits>(&mut self, bids: Vec<B>) -> (Vec<B>, Vec<B>) {
+        self.auctions.retain(|_, noted| noted.elapsed() < SUSPECTED);
+        self.people.retain(|_, noted| noted.elapsed() < SUSPECTED);
+        bids.into_iter().partition(|bid| {
+            self.auctions.contains_key(&bid.auction()) || self.people.contains_key(&bid.bidder())
+        })
+    }
+
+    fn note(&mut self, held: &Held) {
+        let now = Instant::now();
+        let auctions = held.auctions.iter().chain(&held.unreadable);
+        self.auctions.extend(auctions.map(|auction| (*auction, now)));
+        self.people.extend(held.people.iter().map(|person| (*person, now)));
     }
 }

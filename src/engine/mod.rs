@@ -7,27 +7,31 @@ mod accounts;
 mod affairs;
 mod batch;
 mod blocking;
-mod close_auctions;
+mod command;
 mod create_auction;
+mod deadlines;
 mod docket;
 mod end_auction;
 mod error;
+mod health;
 mod known_sessions;
 mod lane;
+mod monitor;
 mod orders;
 mod passwords;
 mod place_bid;
 mod places;
 mod queue;
 mod read;
-mod retried;
+mod supervision;
+mod tries;
 mod update_auction;
 mod wallet;
 mod work;
 
-pub use accounts::{Credentials, Session, SignUp, Token};
+pub use accounts::{Credentials, Session, SignUp, Token, grant_admin};
 pub use create_auction::CreateAuction;
-pub use error::Error;
+pub use error::{Error, may_pass};
 pub use lane::LaneSettings;
 pub use place_bid::{BidOutcome, PlaceBid};
 pub use places::Places;
@@ -52,13 +56,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{TimeDelta, Utc};
 use entity::Time;
 use sea_orm::{ConnectionTrait, DbErr};
-use tokio::sync::Notify;
 
 use crate::{
     domain::{auction::SoftClose, increments::IncrementTable, money::Currency, order::OrderTimes},
-    live::rooms::Rooms,
-    store::{connection::Db, truncate, tx},
+    live::{bus::News, rooms::Rooms},
+    store::{connection::Db, transaction, truncate},
 };
+use command::Commands;
+use deadlines::Deadlines;
+use health::Health;
 use known_sessions::KnownSessions;
 use lane::Lanes;
 use passwords::Passwords;
@@ -91,6 +97,8 @@ pub enum Clock {
     Real,
     /// One that a test holds.
     Held(Arc<Mutex<Time>>),
+    /// One that is asked each time.
+    Asked(fn() -> Time),
 }
 
 impl Clock {
@@ -100,6 +108,7 @@ impl Clock {
         truncate(match self {
             Self::Real => database.unwrap_or_else(Utc::now),
             Self::Held(held) => *held.lock().unwrap_or_else(PoisonError::into_inner),
+            Self::Asked(ask) => ask(),
         })
     }
 }
@@ -111,15 +120,30 @@ struct Core {
     rules: Rules,
     clock: Clock,
     rooms: Rooms,
+    places: Places,
+    sessions: KnownSessions,
+    commands: Commands,
+    deadlines: Deadlines,
+    health: Arc<Health>,
 }
 
 impl Core {
     /// Now by the clock that all nodes share, read inside a transaction's locks.
     async fn now(&self, db: &impl ConnectionTrait) -> Result<Time, DbErr> {
         Ok(match self.clock {
-            Clock::Held(_) => self.clock.now(None),
-            _ => self.clock.now(tx::now(db).await?),
+            Clock::Real => self.clock.now(transaction::now(db).await?),
+            _ => self.clock.now(None),
         })
+    }
+
+    /// Tells what was committed to whom it concerns.
+    fn publish(&self, news: Vec<News>) {
+        for news in &news {
+            if let News::SignedOut(session) = news {
+                self.sessions.sign_out(*session);
+            }
+        }
+        self.rooms.publish(news);
     }
 }
 
@@ -128,11 +152,7 @@ impl Core {
 pub struct Engine {
     core: Arc<Core>,
     lanes: Lanes,
-    places: Places,
     passwords: Passwords,
-    sessions: KnownSessions,
-    /// Told when a deadline may have become earlier.
-    deadlines: Notify,
 }
 
 impl Engine {
@@ -148,16 +168,20 @@ impl Engine {
         rooms: Rooms,
     ) -> Result<Arc<Self>, Error> {
         let places = Places::load(&db.read).await?;
-        let bus = Arc::clone(&rooms.bus);
-        let core = Arc::new(Core { db, rules, clock, rooms });
-        Ok(Arc::new(Self {
-            lanes: Lanes::start(&core, lanes),
-            core,
+        let sessions = KnownSessions::new(Arc::clone(&rooms.bus));
+        let core = Arc::new(Core {
+            db,
+            rules,
+            clock,
+            rooms,
             places,
-            passwords: Passwords::new()?,
-            sessions: KnownSessions::new(bus),
-            deadlines: Notify::new(),
-        }))
+            sessions,
+            commands: Commands::default(),
+            deadlines: Deadlines::default(),
+            health: Arc::new(Health::new()),
+        });
+        let lanes = Lanes::start(&core, lanes);
+        Ok(Arc::new(Self { lanes, core, passwords: Passwords::new()? }))
     }
 
     /// The house's numbers.
@@ -169,16 +193,13 @@ impl Engine {
     /// Regions and categories.
     #[must_use]
     pub fn places(&self) -> &Places {
-        &self.places
+        &self.core.places
     }
 
-    /// Takes no more bids, and waits until those in the lanes are answered.
+    /// Takes no more bids and waits until those in the lanes are answered; then the same with
+    /// everything else that writes.
     pub async fn drain(&self) {
         self.lanes.drain().await;
-    }
-
-    /// Returns when a deadline may have become earlier.
-    pub async fn deadline_moved(&self) {
-        self.deadlines.notified().await;
+        self.core.commands.drain().await;
     }
 }

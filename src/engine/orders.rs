@@ -8,8 +8,8 @@ use entity::{
 
 use super::{
     Engine, Error, Session,
+    command::{self, Attempt, Command, Decision, Effects},
     end_auction::check_reason,
-    retried::{commit, retried},
     work::Work,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         order::{Action, Actor, Denied, OrderState, Settlement, Step, act},
         refusal::{Code, Refusal},
     },
-    store::{orders, tx},
+    store::orders,
 };
 
 /// Who asks for an action on an order.
@@ -58,26 +58,7 @@ impl Engine {
         let field: &[&str] = if action == Action::Dispute { &["reason"] } else { &["note"] };
         let words = words.map(|words| check_reason(words, field)).transpose()?;
         let asker = Asker::User { id: asker.user.id, is_admin: self.is_admin(asker).await? };
-        self.act(asker, id, action, words.as_deref()).await
-    }
-
-    /// Completes the orders whose time is over, the longest overdue first; says how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn complete_due_orders(&self) -> Result<usize, Error> {
-        let db = &self.core.db.read;
-        let due = orders::due(db, self.core.now(db).await?, 50).await?;
-        let mut completed = 0;
-        for order in due {
-            match self.act(Asker::House, order.id, Action::Complete, None).await {
-                Ok(_) => completed += 1,
-                // Somebody was faster: a confirmation, a dispute, another process.
-                Err(Error::Refused(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(completed)
+        self.act(asker, id, action, words).await
     }
 
     async fn act(
@@ -85,44 +66,58 @@ impl Engine {
         asker: Asker,
         id: OrderId,
         action: Action,
-        words: Option<&str>,
+        words: Option<String>,
     ) -> Result<order::Model, Error> {
-        retried(|| self.try_act(asker, id, action, words)).await
+        command::run(&self.core, Acted { asker, id, action, words }).await
     }
+}
 
-    async fn try_act(
-        &self,
-        asker: Asker,
-        id: OrderId,
-        action: Action,
-        words: Option<&str>,
-    ) -> Result<order::Model, Error> {
+/// An action on an order.
+pub(super) struct Acted {
+    asker: Asker,
+    id: OrderId,
+    action: Action,
+    words: Option<String>,
+}
+
+impl Acted {
+    /// What happens to an order by itself.
+    pub fn by_itself(id: OrderId, action: Action) -> Self {
+        Self { asker: Asker::House, id, action, words: None }
+    }
+}
+
+impl Command for Acted {
+    type Answer = order::Model;
+
+    const NAME: &'static str = "act on order";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<order::Model>, Error> {
+        let Self { asker, id, action, ref words } = *self;
+        let (tx, rules) = (attempt.tx, &attempt.core.rules);
         let unknown = || Refusal::new(Code::OrderNotFound, "There is no such order.").at(&["id"]);
-        let seen = orders::by_id(&self.core.db.read, id).await?.ok_or_else(unknown)?;
+        let seen = orders::by_id(tx, id).await?.ok_or_else(unknown)?;
         let actor = asker.actor(action, &seen).ok_or_else(unknown)?;
-        let tx = tx::begin(&self.core.db.write).await?;
         let sides = [seen.buyer_id, seen.seller_id];
-        let mut work = Work::lock(&self.core, &tx, &[seen.auction_id], sides).await?;
+        let mut work = attempt.lock(&[seen.auction_id], sides).await?;
         // Again, under the lock of its auction.
-        let mut order = orders::by_id(&tx, id).await?.ok_or_else(unknown)?;
+        let mut order = orders::by_id(tx, id).await?.ok_or_else(unknown)?;
         let state = OrderState {
             status: order.status,
             created_at: order.created_at,
             completes_at: order.completes_at,
         };
-        let step = act(&state, action, actor, &self.rules().orders, work.now);
+        let step = act(&state, action, actor, &rules.orders, work.now);
         let step = step.map_err(|denied| match denied {
             Denied::Forbidden(why) => Error::Forbidden(why),
             Denied::Refused(refusal) => Error::Refused(refusal),
         })?;
-        apply(&mut work, &mut order, &step, action, words)?;
+        apply(&mut work, &mut order, &step, action, words.as_deref())?;
         tell(&mut work, &order, &step, actor);
-        orders::save(&tx, &order).await?;
-        work.save(&tx).await?;
-        commit(tx).await?;
-        self.core.rooms.publish(work.into_news());
-        self.deadlines.notify_one();
-        Ok(order)
+        orders::save(tx, &order).await?;
+        work.save(tx).await?;
+        let effects = Effects { moves_deadline: true, ..work.into_effects() };
+        Ok(Decision::Commit(order, effects))
     }
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use entity::ids::{AuctionId, BidId, UserId};
 
-use super::{Engine, Error, batch::Verdict};
+use super::{
+    Engine, Error,
+    batch::{Verdict, label},
+};
 use crate::{
     domain::{
         bidding::Offer,
@@ -136,10 +139,10 @@ impl Engine {
     async fn judged(&self, job: Job) -> Result<BidOutcome, Error> {
         let auction = job.auction;
         let began = std::time::Instant::now();
-        let verdict = self.lanes.submit(job).await?;
+        let judgement = self.lanes.submit(&self.core, job).await;
         metrics::histogram!("neighborbid_bid_seconds").record(began.elapsed().as_secs_f64());
-        metrics::counter!("neighborbid_bids_total", "outcome" => verdict.label()).increment(1);
-        match verdict {
+        metrics::counter!("neighborbid_bids_total", "outcome" => label(&judgement)).increment(1);
+        match judgement? {
             Verdict::Accepted { answer: Ok(bid), state } => {
                 Ok(BidOutcome { bid: Some(bid), auction: Some((auction, state)), refusal: None })
             }

@@ -26,15 +26,18 @@ use crate::{
 };
 
 impl Engine {
-    /// The house's time, for clients to show what is left.
+    /// This process's time.
     #[must_use]
     pub fn time(&self) -> Time {
         self.core.clock.now(None)
     }
 
-    /// Whether the database answers.
-    pub async fn is_ready(&self) -> bool {
-        self.core.db.read.ping().await.is_ok() && self.core.db.write.ping().await.is_ok()
+    /// The time of the clock that judges: the database's, where it has one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn server_time(&self) -> Result<Time, Error> {
+        Ok(self.core.now(&self.core.db.read).await?)
     }
 
     /// Whether the other nodes are heard by the bus; without one there are none.

@@ -9,8 +9,8 @@ use entity::{
 
 use super::{
     Engine, Error, Session,
+    command::{self, Attempt, Command, Decision, Effects},
     create_auction::{check_category, check_description, check_title},
-    retried::{commit, retried},
 };
 use crate::{
     domain::{
@@ -21,7 +21,8 @@ use crate::{
     live::bus::{AuctionNews, News},
     store::{
         auctions::{self, Edit},
-        events, rowset, tx,
+        commit_marker::CommitMarker,
+        events, rowset,
     },
 };
 
@@ -54,26 +55,33 @@ impl Engine {
             category: wanted.category,
         };
         if let Some(category) = &edit.category {
-            check_category(&self.places, category)?;
+            check_category(&self.core.places, category)?;
         }
-        let (seller, id) = (seller.user.id, wanted.id);
-        retried(|| self.try_update(seller, id, &edit)).await
+        command::run(&self.core, Edited { seller: seller.user.id, id: wanted.id, edit }).await
     }
+}
 
-    async fn try_update(
-        &self,
-        seller: UserId,
-        id: AuctionId,
-        edit: &Edit,
-    ) -> Result<AuctionView, Error> {
-        let table = &self.rules().increments;
-        let tx = tx::begin(&self.core.db.write).await?;
-        let Some(mut auction) = auctions::lock(&tx, &[id]).await?.pop() else {
+/// A seller's change of an auction's words.
+struct Edited {
+    seller: UserId,
+    id: AuctionId,
+    edit: Edit,
+}
+
+impl Command for Edited {
+    type Answer = AuctionView;
+
+    const NAME: &'static str = "update auction";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<AuctionView>, Error> {
+        let (tx, table) = (attempt.tx, &attempt.core.rules.increments);
+        let Some(mut auction) = auctions::lock(tx, &[self.id]).await?.pop() else {
             let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
             return Err(refusal.at(&["id"]).into());
         };
-        let now = self.core.now(&tx).await?;
-        if auction.seller != seller {
+        attempt.settle().await?;
+        let now = attempt.now().await?;
+        if auction.seller != self.seller {
             return Err(Error::Forbidden("Only its seller may edit an auction."));
         }
         if is_final(auction.status) || now >= auction.ends_at {
@@ -83,25 +91,29 @@ impl Engine {
             let message = "An auction with bids cannot be edited.";
             return Err(Refusal::new(Code::AuctionHasBids, message).into());
         }
-        auction.sequence += 1;
-        let saved = auctions::save(std::slice::from_ref(&auction));
-        let state = AuctionState::of(&auction, table, |_| None)?;
-        let event =
-            Event { auction: auction.id, kind: EventKind::Edited, at: now, bid: None, state };
-        let logged = events::insert(std::slice::from_ref(&event));
-        rowset::write(&tx, [saved, logged]).await?;
-        let view = auctions::views(&tx, &[auction.id], table).await?.pop();
+        let view = auctions::views(tx, &[auction.id], table).await?.pop();
         let mut view = view.ok_or_else(|| Error::Fault("an edited auction is gone".to_owned()))?;
+        let former = Arc::clone(&view.listing);
         let listing = Arc::make_mut(&mut view.listing);
-        let Edit { title, description, category } = edit.clone();
+        let Edit { title, description, category } = self.edit.clone();
         listing.title = title.unwrap_or_else(|| listing.title.clone());
         listing.description = description.unwrap_or_else(|| listing.description.clone());
         listing.category = category.or_else(|| listing.category.clone());
-        auctions::save_words(&tx, listing).await?;
-        commit(tx).await?;
+        if *listing == *former {
+            return Ok(Decision::Nothing(view));
+        }
+        auctions::save_words(tx, listing).await?;
+        auction.sequence += 1;
+        let saved = auctions::save(std::slice::from_ref(&auction));
+        let state = AuctionState::of(&auction, table, |_| None)?;
+        view.state = state.clone();
+        let (kind, id) = (EventKind::Edited, auction.id);
+        let event = Event { auction: id, kind, at: now, bid: None, state };
+        let logged = events::insert(std::slice::from_ref(&event));
+        rowset::write(tx, [saved, logged]).await?;
+        let marker = Some(CommitMarker::Event(id, event.sequence(), now));
         let listing = Some(Arc::clone(&view.listing));
-        let news = AuctionNews { event: Arc::new(event), listing };
-        self.core.rooms.publish(vec![News::Auction(news)]);
-        Ok(view)
+        let news = vec![News::Auction(AuctionNews { event: Arc::new(event), listing })];
+        Ok(Decision::Commit(view, Effects { marker, news, moves_deadline: false }))
     }
 }

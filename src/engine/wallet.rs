@@ -11,8 +11,8 @@ use entity::{
 
 use super::{
     Engine, Error, Session,
+    command::{self, Attempt, Command, Decision, Effects},
     place_bid::check_key,
-    retried::{commit, retried},
 };
 use crate::{
     domain::{
@@ -22,11 +22,12 @@ use crate::{
     },
     live::bus::{News, PersonNews},
     store::{
+        commit_marker::CommitMarker,
         idempotency,
         page::Page,
         rowset,
         transfers::{self, NewTransfer},
-        tx, users,
+        users,
         wallets::{self, Locked},
     },
 };
@@ -65,69 +66,8 @@ impl Engine {
             let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
             return Err(refusal.at(&["user"]).into());
         }
-        let balances = retried(|| self.try_move(asker.user.id, owner, &wanted)).await?;
-        Ok((owner, balances))
-    }
-
-    async fn try_move(
-        &self,
-        asker: UserId,
-        owner: UserId,
-        wanted: &WalletMove,
-    ) -> Result<Balances, Error> {
-        let WalletMove { kind, amount, idempotency_key: key, .. } = wanted;
-        let request = format!("{} {owner} {}", kind.as_str(), amount.minor());
-        let tx = tx::begin(&self.core.db.write).await?;
-        // The asker's wallet too: it guards the asker's keys.
-        let people = std::collections::BTreeSet::from([asker, owner]);
-        let Locked { wallets: locked, now, .. } =
-            wallets::lock(&tx, people.into_iter(), iter::empty()).await?;
-        let before = locked
-            .iter()
-            .find(|wallet| wallet.user.id == owner)
-            .map(|wallet| wallet.balances)
-            .ok_or_else(|| Error::Fault(format!("{owner} has no wallet")))?;
-        if let Some(known) = idempotency::find(&tx, &[(asker, key)]).await?.first() {
-            if known.request == request {
-                return Ok(before);
-            }
-            let message = "This idempotency key was used for another request.";
-            let refusal = Refusal::new(Code::IdempotencyMismatch, message);
-            return Err(refusal.at(&["idempotencyKey"]).into());
-        }
-        check_balance(before, wanted)?;
-        let after = before.after(*kind, *amount)?;
-        let now = self.core.clock.now(now);
-        let id = TransferId::new();
-        let new = NewTransfer {
-            id,
-            user: owner,
-            kind: *kind,
-            amount: *amount,
-            auction: None,
-            bid: None,
-            at: now,
-        };
-        let remembered = idempotency_key::Model {
-            user_id: asker,
-            key: key.clone(),
-            request,
-            auction_id: None,
-            sequence: None,
-            bid_id: None,
-            transfer_id: Some(id),
-            created_at: now,
-        };
-        let writes = [
-            transfers::insert(&[new]),
-            wallets::save(&[(owner, after)]),
-            idempotency::insert(&[remembered]),
-        ];
-        rowset::write(&tx, writes).await?;
-        commit(tx).await?;
-        let news = PersonNews { user: owner, wallet: Some(after), notification: None };
-        self.core.rooms.publish(vec![News::Person(news)]);
-        Ok(after)
+        let moved = Moved { asker: asker.user.id, owner, wanted, id: TransferId::new() };
+        Ok((owner, command::run(&self.core, moved).await?))
     }
 
     /// A user's balances.
@@ -156,6 +96,69 @@ impl Engine {
     /// When the database fails.
     pub async fn transfer(&self, id: TransferId) -> Result<Option<transfer::Model>, Error> {
         Ok(transfers::by_id(&self.core.db.read, id).await?)
+    }
+}
+
+/// A movement of money into the house or out of it.
+struct Moved {
+    asker: UserId,
+    owner: UserId,
+    wanted: WalletMove,
+    id: TransferId,
+}
+
+impl Command for Moved {
+    type Answer = Balances;
+
+    const NAME: &'static str = "move money";
+
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<Balances>, Error> {
+        let Self { asker, owner, ref wanted, id } = *self;
+        let WalletMove { kind, amount, idempotency_key: ref key, .. } = *wanted;
+        let request = format!("{} {owner} {}", kind.as_str(), amount.minor());
+        let tx = attempt.tx;
+        // The asker's wallet too: it guards the asker's keys.
+        let people = std::collections::BTreeSet::from([asker, owner]);
+        let Locked { wallets: locked, now, .. } =
+            wallets::lock(tx, people.into_iter(), iter::empty()).await?;
+        attempt.settle().await?;
+        let before = locked
+            .iter()
+            .find(|wallet| wallet.user.id == owner)
+            .map(|wallet| wallet.balances)
+            .ok_or_else(|| Error::Fault(format!("{owner} has no wallet")))?;
+        if let Some(known) = idempotency::find(tx, &[(asker, key.as_str())]).await?.first() {
+            if known.request == request {
+                return Ok(Decision::Nothing(before));
+            }
+            let message = "This idempotency key was used for another request.";
+            let refusal = Refusal::new(Code::IdempotencyMismatch, message);
+            return Err(refusal.at(&["idempotencyKey"]).into());
+        }
+        check_balance(before, wanted)?;
+        let after = before.after(kind, amount)?;
+        let now = attempt.core.clock.now(now);
+        let new = NewTransfer { id, user: owner, kind, amount, auction: None, bid: None, at: now };
+        let remembered = idempotency_key::Model {
+            user_id: asker,
+            key: key.clone(),
+            request,
+            auction_id: None,
+            sequence: None,
+            bid_id: None,
+            transfer_id: Some(id),
+            created_at: now,
+        };
+        let writes = [
+            transfers::insert(&[new]),
+            wallets::save(&[(owner, after)]),
+            idempotency::insert(&[remembered]),
+        ];
+        rowset::write(tx, writes).await?;
+        let news = PersonNews { user: owner, wallet: Some(after), notification: None };
+        let marker = Some(CommitMarker::Transfer(id));
+        let effects = Effects { marker, news: vec![News::Person(news)], moves_deadline: false };
+        Ok(Decision::Commit(after, effects))
     }
 }
 

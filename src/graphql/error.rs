@@ -4,6 +4,7 @@
 use async_graphql::{Error, ErrorExtensions, Value};
 
 use super::context::RequestId;
+use crate::telemetry::Seldom;
 
 /// The codes of top-level errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,14 @@ pub(super) fn fault(error: crate::engine::Error, request: Option<&RequestId>) ->
         Engine::Unauthenticated => coded(Code::Unauthenticated, "Sign in first."),
         Engine::Forbidden(why) => coded(Code::Forbidden, why),
         Engine::Overloaded => coded(Code::Overloaded, "Too much waits already: try again soon."),
+        // It says "again", not "never": a pool is full, the database restarts, a row is held.
+        Engine::Database(ref cause) if crate::engine::may_pass(cause) => {
+            static SAID: Seldom = Seldom::new();
+            if let Some(unsaid) = SAID.now() {
+                tracing::error!(%error, unsaid, "the database does not serve");
+            }
+            coded(Code::Overloaded, "The database does not answer just now: try again soon.")
+        }
         Engine::Database(_) | Engine::Fault(_) => {
             let id = request.map_or("none", |id| id.0.as_str());
             tracing::error!(%error, request = id, "internal error");

@@ -13,18 +13,18 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Able to serve: the database answers, and the house is not closing. Without the bus it still
-/// serves, and says so.
-pub async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
+/// Able to serve: the database answers and takes writes, deadlines are kept, and the house is not
+/// closing; else it says why not. It waits for nobody. Without the bus it still serves, and says
+/// so.
+pub async fn readyz(State(app): State<App>) -> (StatusCode, String) {
     if app.stop.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "closing\n")
-    } else if app.engine.is_ready().await {
-        match app.engine.is_bus_up() {
-            true => (StatusCode::OK, "ready\n"),
-            false => (StatusCode::OK, "ready; the bus is down: updates come from the log\n"),
-        }
+        (StatusCode::SERVICE_UNAVAILABLE, "closing\n".to_owned())
+    } else if let Some(why) = app.engine.trouble() {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"))
+    } else if app.engine.is_bus_up() {
+        (StatusCode::OK, "ready\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+        (StatusCode::OK, "ready; the bus is down: updates come from the log\n".to_owned())
     }
 }
 

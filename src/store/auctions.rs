@@ -26,7 +26,7 @@ use crate::domain::{
 };
 
 /// The columns that judging needs, so that a bid never carries a description around.
-const JUDGED: &str = "id, seller_id, scope, region_id, starting_price, current_price, bid_unit, \
+pub(super) const JUDGED: &str = "id, seller_id, scope, region_id, starting_price, current_price, bid_unit, \
     reserve_price, buy_now_price, bid_count, leader_id, leader_maximum, leader_bid_id, \
     starts_at, ends_at, scheduled_ends_at, soft_close_window_seconds, \
     soft_close_extension_seconds, soft_close_cap_seconds, status, sequence";
@@ -42,6 +42,73 @@ pub async fn lock(db: &impl ConnectionTrait, ids: &[AuctionId]) -> Result<Vec<Au
     let text = format!("SELECT {JUDGED} FROM auctions WHERE {is_one} ORDER BY id {lock}");
     let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
     rows.iter().map(judged).collect()
+}
+
+/// An auction whose row cannot be read: the database was changed behind our back.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Which.
+    pub id: AuctionId,
+    /// Why.
+    pub error: DbErr,
+}
+
+/// Auctions that were locked without waiting for anybody.
+#[derive(Debug, Default)]
+pub struct Free {
+    /// The locked ones, in ascending order of id.
+    pub auctions: Vec<Auction>,
+    /// Those that cannot be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Locks those of these auctions that nobody else holds, and reads those that can be read.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lock_free(db: &impl ConnectionTrait, ids: &[AuctionId]) -> Result<Free, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
+    let skip = skip_locked(backend);
+    let text = format!("SELECT {JUDGED} FROM auctions WHERE {is_one} ORDER BY id {skip}");
+    free(&db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?)
+}
+
+/// Those of these ids that there are.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn existing(
+    db: &impl ConnectionTrait,
+    ids: &[AuctionId],
+) -> Result<Vec<AuctionId>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
+    let text = format!("SELECT id FROM auctions WHERE {is_one}");
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
+}
+
+pub(super) fn free(rows: &[QueryResult]) -> Result<Free, DbErr> {
+    let mut found = Free::default();
+    for row in rows {
+        match judged(row) {
+            Ok(auction) => found.auctions.push(auction),
+            Err(error) => {
+                found.unreadable.push(Unreadable { id: row.try_get("", "id")?, error });
+            }
+        }
+    }
+    found.auctions.sort_unstable_by_key(|auction| auction.id);
+    Ok(found)
+}
+
+/// The end of a SELECT that locks what nobody else holds.
+pub(super) fn skip_locked(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" }
 }
 
 fn judged(row: &QueryResult) -> Result<Auction, DbErr> {
@@ -259,57 +326,4 @@ pub async fn set_cancel_reason(
         .exec(db)
         .await?;
     Ok(())
-}
-
-/// The next time at which a scheduled auction opens.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn next_opening(db: &impl ConnectionTrait) -> Result<Option<Time>, DbErr> {
-    first_time(db, "starts_at", "SCHEDULED").await
-}
-
-/// The next time at which an open auction ends.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn next_ending(db: &impl ConnectionTrait) -> Result<Option<Time>, DbErr> {
-    first_time(db, "ends_at", "OPEN").await
-}
-
-async fn first_time(
-    db: &impl ConnectionTrait,
-    column: &str,
-    status: &str,
-) -> Result<Option<Time>, DbErr> {
-    let text = format!(
-        "SELECT {column} FROM auctions WHERE status = '{status}' ORDER BY {column} LIMIT 1"
-    );
-    let statement = Statement::from_string(db.get_database_backend(), text);
-    db.query_one_raw(statement).await?.map(|row| row.try_get("", column)).transpose()
-}
-
-/// Auctions that should be open, or over, at `now`; the longest overdue first.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn due(
-    db: &impl ConnectionTrait,
-    now: Time,
-    limit: u64,
-) -> Result<Vec<AuctionId>, DbErr> {
-    // No more is read of each kind than is asked for in all, however much is overdue.
-    let text = "SELECT id FROM (
-                  SELECT * FROM (
-                    SELECT id, starts_at AS due_at FROM auctions
-                    WHERE status = 'SCHEDULED' AND starts_at <= $1
-                    ORDER BY starts_at LIMIT $2) AS opening
-                  UNION ALL SELECT * FROM (
-                    SELECT id, ends_at AS due_at FROM auctions
-                    WHERE status = 'OPEN' AND ends_at <= $1
-                    ORDER BY ends_at LIMIT $2) AS closing) AS d
-                ORDER BY due_at LIMIT $2";
-    let values = [now.into(), limit.cast_signed().into()];
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), text, values);
-    db.query_all_raw(statement).await?.iter().map(|row| row.try_get("", "id")).collect()
 }

@@ -1,29 +1,53 @@
-//! Opening the database: a pool that writes and a pool that reads.
+//! Opening the database: a pool that writes, one that reads, and a connection that watches.
 //!
 //! SQLite has one writer connection (it allows one writer at a time, and waiting in our queue is
 //! fairer than in its own) in WAL mode with `synchronous=FULL`: a commit that returned is on disk.
 
-use std::time::Duration;
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
     sqlx::{
-        self,
+        self, Connection,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
 
-/// How many connections to hold, and how long to wait for one.
+use super::{files::Files, reader::Reader};
+
+/// How many connections to hold, and how long to wait for one, and for what it asks.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
     /// Connections that write; SQLite always has one.
     pub write_connections: u32,
     /// Connections that only read.
     pub read_connections: u32,
-    /// How long to wait for a free connection, and on SQLite for another process's lock.
+    /// How long to wait for a free connection.
     pub acquire_timeout: Duration,
     /// Postgres: how long one statement may run; zero is for ever.
     pub statement_timeout: Duration,
+    /// How long a transaction waits for a row that another one holds; on SQLite, for the write
+    /// lock of another process. Zero is for ever, and on SQLite not at all.
+    pub lock_timeout: Duration,
+    /// Postgres: how long a transaction that writes may be silent before the server ends it, and
+    /// gives its rows back: a node may be stopped in the middle of one. Zero is for ever.
+    pub idle_in_transaction_timeout: Duration,
+    /// How long a COMMIT that was not answered is looked up: longer than the database takes to
+    /// start again.
+    pub lookup_timeout: Duration,
+}
+
+impl PoolSettings {
+    /// For what takes as long as it takes: migrations, which wait for each other, and audits.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        Self {
+            statement_timeout: Duration::ZERO,
+            lock_timeout: Duration::from_secs(600),
+            idle_in_transaction_timeout: Duration::ZERO,
+            ..self.clone()
+        }
+    }
 }
 
 /// How Postgres plans what writes: once a statement and connection, for any values, and by the
@@ -34,42 +58,103 @@ pub struct PoolSettings {
 const WRITE_PLANS: [(&str, &str); 3] =
     [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
 
-/// The two pools of one database.
+/// Hands out only connections that are in no transaction: one on which beginning, committing or
+/// rolling back failed is closed instead. (SQLite rolls back by itself on some failures; the driver
+/// does not see it, and would open savepoints instead of transactions from then on.)
+macro_rules! clean {
+    ($pool:expr) => {
+        $pool.after_release(|connection, _| {
+            Box::pin(async move {
+                if connection.is_in_transaction() {
+                    // A rollback that was only begun is over after this.
+                    connection.ping().await?;
+                }
+                Ok(!connection.is_in_transaction())
+            })
+        })
+    };
+}
+
+/// The pools of one database.
 #[derive(Debug, Clone)]
 pub struct Db {
     /// For transactions that write.
     pub write: DatabaseConnection,
     /// For everything else.
-    pub read: DatabaseConnection,
+    pub read: Reader,
+    /// One connection, to ask how the database is without waiting behind anybody.
+    pub monitor: DatabaseConnection,
+    /// SQLite's files.
+    pub(super) files: Option<Arc<Files>>,
+    /// How long a COMMIT that was not answered is looked up.
+    pub lookup_timeout: Duration,
 }
 
 impl Db {
-    /// Opens both pools.
+    /// Opens the pools.
     ///
     /// # Errors
     /// When the URL is of no known kind or the database cannot be reached.
     pub async fn open(url: &str, settings: &PoolSettings) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
-            if url.contains(":memory:") || url.contains("mode=memory") {
-                let message = "an in-memory SQLite database cannot be shared by two pools";
-                return Err(unusable(message));
-            }
-            let timeout = settings.acquire_timeout;
-            let mut write = options(url, 1, settings);
-            write.map_sqlx_sqlite_opts(move |o| durable(o, timeout));
-            let write = connect(write).await?;
-            let mut read = options(url, settings.read_connections, settings);
-            read.map_sqlx_sqlite_opts(move |o| durable(o, timeout).pragma("query_only", "ON"));
-            Ok(Self { write, read: connect(read).await? })
+            Self::open_sqlite(url, settings).await
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let mut write = options(url, settings.write_connections, settings);
-            write.map_sqlx_postgres_opts(|o| o.options(WRITE_PLANS));
-            let read = options(url, settings.read_connections, settings);
-            Ok(Self { write: connect(write).await?, read: connect(read).await? })
+            Self::open_postgres(url, settings).await
         } else {
             let message = "the database URL must begin with sqlite: or postgres:";
             Err(unusable(message))
         }
+    }
+
+    async fn open_sqlite(url: &str, settings: &PoolSettings) -> Result<Self, DbErr> {
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            let message = "an in-memory SQLite database cannot be shared by two pools";
+            return Err(unusable(message));
+        }
+        let timeout = settings.lock_timeout;
+        let mut write = options(url, 1, settings);
+        write.map_sqlx_sqlite_opts(move |o| durable(o, timeout));
+        write.map_sqlx_sqlite_pool_opts(|pool| clean!(pool));
+        let write = connect(write).await?;
+        let timeout = settings.acquire_timeout;
+        let mut read = options(url, settings.read_connections, settings);
+        read.map_sqlx_sqlite_opts(move |o| durable(o, timeout).pragma("query_only", "ON"));
+        let read = Reader::new(connect(read).await?, settings.read_connections);
+        // It is kept open all the time: SQLite removes the -wal with the last connection.
+        let mut monitor = options(url, 1, settings);
+        monitor.map_sqlx_sqlite_opts(|o| durable(o, Duration::from_millis(100)));
+        monitor
+            .map_sqlx_sqlite_pool_opts(|pool| clean!(pool.max_lifetime(None).idle_timeout(None)));
+        let monitor = connect(monitor).await?;
+        monitor.execute_unprepared("SELECT COUNT(*) FROM sqlite_schema").await?;
+        let file = SqliteConnectOptions::from_str(url).map_err(|_| malformed())?;
+        let files = Files::of(file.get_filename())
+            .map_err(|error| unusable(&format!("the database's files: {error}")))?;
+        Ok(Self {
+            write,
+            read,
+            monitor,
+            files: Some(Arc::new(files)),
+            lookup_timeout: settings.lookup_timeout,
+        })
+    }
+
+    async fn open_postgres(url: &str, settings: &PoolSettings) -> Result<Self, DbErr> {
+        let millis = |time: Duration| time.as_millis().to_string();
+        let (lock, idle) = (settings.lock_timeout, settings.idle_in_transaction_timeout);
+        let timeouts =
+            [("lock_timeout", millis(lock)), ("idle_in_transaction_session_timeout", millis(idle))];
+        let mut write = options(url, settings.write_connections, settings);
+        let of_writes = timeouts.clone();
+        write.map_sqlx_postgres_opts(move |o| o.options(WRITE_PLANS).options(of_writes.clone()));
+        write.map_sqlx_postgres_pool_opts(|pool| clean!(pool));
+        let read = options(url, settings.read_connections, settings);
+        let mut monitor = options(url, 1, settings);
+        monitor.map_sqlx_postgres_opts(move |o| o.options(timeouts.clone()));
+        monitor.map_sqlx_postgres_pool_opts(|pool| clean!(pool));
+        let read = Reader::new(connect(read).await?, settings.read_connections);
+        let (write, monitor) = (connect(write).await?, connect(monitor).await?);
+        Ok(Self { write, read, monitor, files: None, lookup_timeout: settings.lookup_timeout })
     }
 
     /// Which database it is.
@@ -89,8 +174,9 @@ impl Db {
 
     /// Closes both pools; what is under way ends first.
     pub async fn close(self) {
-        for pool in [self.write, self.read] {
-            if let Err(error) = pool.close().await {
+        let Self { write, read, monitor, .. } = self;
+        for pool in [&write, &*read, &monitor] {
+            if let Err(error) = pool.close_by_ref().await {
                 tracing::warn!(%error, "closing a database pool");
             }
         }
@@ -101,8 +187,11 @@ fn unusable(why: &str) -> DbErr {
     DbErr::Conn(RuntimeErr::Internal(why.to_owned()))
 }
 
+fn malformed() -> DbErr {
+    unusable("the database URL is malformed")
+}
+
 async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
-    let malformed = || unusable("the database URL is malformed");
     Database::connect(options).await.map_err(|error| match &error {
         // These quote the URL, or a part of it, and a password may stand there.
         DbErr::Conn(RuntimeErr::Internal(_)) => malformed(),

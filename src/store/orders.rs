@@ -9,7 +9,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder, QueryResult, QuerySelect, QueryTrait, Select,
     sea_query::{Expr, SimpleExpr},
 };
 
@@ -92,20 +92,25 @@ fn is_handed_over() -> SimpleExpr {
     Expr::cust("status = 'HANDED_OVER'")
 }
 
-/// The next time at which an order completes by itself.
+/// How many rows are looked at for the next deadline: more than one, for one may be unreadable.
+const LOOKED_AT: u64 = 16;
+
+/// The next time at which an order completes by itself that is none of `except`.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn next_completion(db: &impl ConnectionTrait) -> Result<Option<Time>, DbErr> {
-    let next = order::Entity::find()
-        .filter(is_handed_over())
-        .order_by_asc(order::Column::CompletesAt)
-        .one(db)
-        .await?;
-    Ok(next.and_then(|order| order.completes_at))
+pub async fn next_completion(
+    db: &impl ConnectionTrait,
+    except: &[OrderId],
+) -> Result<Option<Time>, DbErr> {
+    let next = completing(except).select_only().column(order::Column::CompletesAt).limit(LOOKED_AT);
+    let rows = db.query_all(&next.into_query()).await?;
+    let read = |row: &QueryResult| row.try_get::<Time>("", "completes_at").ok();
+    Ok(rows.iter().find_map(read))
 }
 
-/// Orders that should complete by themselves at `now`, the longest overdue first.
+/// Orders that should complete by themselves at `now`, the longest overdue first, and none of
+/// `except`.
 ///
 /// # Errors
 /// When the database refuses.
@@ -113,12 +118,22 @@ pub async fn due(
     db: &impl ConnectionTrait,
     now: Time,
     limit: u64,
-) -> Result<Vec<order::Model>, DbErr> {
-    order::Entity::find()
-        .filter(is_handed_over())
+    except: &[OrderId],
+) -> Result<Vec<OrderId>, DbErr> {
+    let due = completing(except)
         .filter(order::Column::CompletesAt.lte(now))
-        .order_by_asc(order::Column::CompletesAt)
-        .limit(limit)
-        .all(db)
-        .await
+        .select_only()
+        .column(order::Column::Id)
+        .limit(limit);
+    let rows = db.query_all(&due.into_query()).await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
+}
+
+fn completing(except: &[OrderId]) -> Select<order::Entity> {
+    let mut select =
+        order::Entity::find().filter(is_handed_over()).order_by_asc(order::Column::CompletesAt);
+    if !except.is_empty() {
+        select = select.filter(order::Column::Id.is_not_in(except.iter().copied()));
+    }
+    select
 }

@@ -18,12 +18,12 @@ use super::users::Account;
 /// When the database refuses.
 pub async fn insert(
     db: &impl ConnectionTrait,
+    id: SessionId,
     user: UserId,
     token_hash: Vec<u8>,
     created_at: Time,
     expires_at: Time,
-) -> Result<SessionId, DbErr> {
-    let id = SessionId::new();
+) -> Result<(), DbErr> {
     session::ActiveModel {
         id: Set(id),
         token_hash: Set(token_hash),
@@ -33,7 +33,7 @@ pub async fn insert(
     }
     .insert(db)
     .await?;
-    Ok(id)
+    Ok(())
 }
 
 /// The living session of a token, and its user.

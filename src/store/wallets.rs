@@ -55,22 +55,48 @@ pub async fn lock(
     users: impl Iterator<Item = UserId>,
     sellers: impl Iterator<Item = UserId>,
 ) -> Result<Locked, DbErr> {
+    lock_with(db, users, sellers, "FOR UPDATE OF w").await
+}
+
+/// The same, but of those wallets alone that nobody else holds.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lock_free(
+    db: &impl ConnectionTrait,
+    users: impl Iterator<Item = UserId>,
+    sellers: impl Iterator<Item = UserId>,
+) -> Result<Locked, DbErr> {
+    lock_with(db, users, sellers, "FOR UPDATE OF w SKIP LOCKED").await
+}
+
+async fn lock_with(
+    db: &impl ConnectionTrait,
+    users: impl Iterator<Item = UserId>,
+    sellers: impl Iterator<Item = UserId>,
+    lock: &str,
+) -> Result<Locked, DbErr> {
     let backend = db.get_database_backend();
     let (is_one, ids) = one_of(backend, "w.user_id", 1, users.map(|id| id.0));
     let (by_one, sellers) = one_of(backend, "b.seller_id", 2, sellers.map(|id| id.0));
     let from = format!("FROM blocked_bidders b WHERE b.bidder_id = w.user_id AND {by_one}");
-    let (more, lock) = match backend {
-        DbBackend::Postgres => {
-            let blockers = format!("(SELECT string_agg(b.seller_id::text, ',') {from})");
-            (format!("{blockers} AS blockers, clock_timestamp() AS now"), "FOR UPDATE OF w")
-        }
-        _ => (format!("(SELECT group_concat(hex(b.seller_id)) {from}) AS blockers"), ""),
+    let owner = users::columns("u", "owner");
+    let text = match backend {
+        // The clock is read outside of what locks: inside, each row's would be read before its
+        // lock was waited for. The last row's is after all of them.
+        DbBackend::Postgres => format!(
+            "WITH held AS MATERIALIZED (SELECT w.available, w.locked, {owner}, \
+             (SELECT string_agg(b.seller_id::text, ',') {from}) AS blockers \
+             FROM wallets w JOIN users u ON u.id = w.user_id \
+             WHERE {is_one} ORDER BY w.user_id {lock}) \
+             SELECT held.*, clock_timestamp() AS now FROM held"
+        ),
+        _ => format!(
+            "SELECT w.available, w.locked, {owner}, \
+             (SELECT group_concat(hex(b.seller_id)) {from}) AS blockers \
+             FROM wallets w JOIN users u ON u.id = w.user_id WHERE {is_one} ORDER BY w.user_id"
+        ),
     };
-    let text = format!(
-        "SELECT w.available, w.locked, {}, {more} FROM wallets w JOIN users u ON u.id = w.user_id \
-         WHERE {is_one} ORDER BY w.user_id {lock}",
-        users::columns("u", "owner"),
-    );
     let ask = Statement::from_sql_and_values(backend, text, [ids, sellers]);
     let rows = db.query_all_raw(ask).await?;
     let mut found = Locked::default();

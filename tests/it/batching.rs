@@ -20,9 +20,13 @@ use futures_util::{FutureExt, future::join_all};
 use neighborbid::{
     domain::refusal::Code,
     engine::{BidOutcome, Error, LaneSettings, PlaceBid, Session},
-    store::{auctions, connection::Db, tx},
+    store::{
+        auctions,
+        connection::Db,
+        transaction::{self, Transaction},
+    },
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, Statement};
+use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 
 use crate::support::{
     TestDatabase, TestHouse,
@@ -71,7 +75,7 @@ fn keyed(bid: PlaceBid, key: &str) -> PlaceBid {
 
 /// A lane that is blocked: what is sent now waits in it.
 struct Blocked {
-    lock: DatabaseTransaction,
+    lock: Transaction,
     first: Placing,
 }
 
@@ -121,7 +125,7 @@ impl Bench {
     /// Blocks the lane by a bid of this amount that waits for a lock.
     async fn block(&self, amount: i64) -> Blocked {
         self.until_busy(0).await;
-        let lock = tx::begin(&self.other.write).await.unwrap();
+        let lock = transaction::begin(&self.other).await.unwrap();
         auctions::lock(&lock, &[self.gate]).await.unwrap();
         let mut first = self.place(ask(&self.first, self.gate, amount));
         assert!(poll_once(&mut first).await.is_none());

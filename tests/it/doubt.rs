@@ -8,7 +8,7 @@ use entity::ids::AuctionId;
 use futures_util::future::join_all;
 use neighborbid::{
     engine::{BidOutcome, Engine, LaneSettings, PlaceBid, Session},
-    store::{auctions, connection::Db, tx, wallets},
+    store::{auctions, connection::Db, transaction, wallets},
 };
 use sea_orm::ConnectionTrait;
 use tokio::sync::oneshot;
@@ -228,7 +228,7 @@ async fn the_victim_of_a_deadlock_tries_again() {
         let Shaky { house, other, ann, lamp, .. } = shaky;
         let rival = async {
             // Against the order: first the wallet, then the auction.
-            let tx = tx::begin(&other.write).await.unwrap();
+            let tx = transaction::begin(other).await.unwrap();
             tx.execute_unprepared("SET LOCAL deadlock_timeout = '1h'").await.unwrap();
             wallets::lock(&tx, [ann.user.id].into_iter(), iter::empty()).await.unwrap();
             let placing = house.bid(ann, *lamp, 10_000);
@@ -249,7 +249,7 @@ async fn the_victim_of_a_deadlock_tries_again() {
 async fn connections_that_the_server_ends_are_replaced() {
     shaken(async |shaky| {
         let Shaky { house, other, ann, lamp, .. } = shaky;
-        let tx = tx::begin(&other.write).await.unwrap();
+        let tx = transaction::begin(other).await.unwrap();
         auctions::lock(&tx, &[*lamp]).await.unwrap();
         let end = async {
             shaky.until_blocked().await;

@@ -20,7 +20,7 @@ use neighborbid::{
         rooms::Rooms,
         update::{Update, UpdateKind},
     },
-    store::{events, tx},
+    store::{events, transaction},
 };
 use sea_orm::ConnectionTrait;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
@@ -508,7 +508,7 @@ async fn however_many_join_at_once_the_auction_is_read_once() {
     let database = database::postgres().await;
     let room = Arc::new(Room::new(&database).await);
     let other = database.open().await;
-    let lock = tx::begin(&other.write).await.unwrap();
+    let lock = transaction::begin(&other).await.unwrap();
     let all = "LOCK TABLE auctions IN ACCESS EXCLUSIVE MODE";
     lock.execute_unprepared(all).await.unwrap();
     let joining: Vec<_> = (0..50)

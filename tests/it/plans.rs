@@ -9,7 +9,7 @@ use explained::Explained;
 use neighborbid::store::{
     auctions,
     connection::{Db, PoolSettings},
-    rowset, tx, wallets,
+    rowset, transaction, wallets,
 };
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, Database, DbBackend, EntityTrait, QueryFilter,
@@ -121,7 +121,7 @@ async fn what_is_asked_again_keeps_its_plan(database: &TestDatabase) {
     let open = open.limit(20).all(&db.read).await.unwrap();
     let ids: Vec<_> = open.iter().map(|auction| auction.id).collect();
     for batch in 1..=20 {
-        let tx = tx::begin(&db.write).await.unwrap();
+        let tx = transaction::begin(&db).await.unwrap();
         let locked = auctions::lock(&tx, &ids[..batch]).await.unwrap();
         rowset::write(&tx, [auctions::save(&locked)]).await.unwrap();
         let people = open.iter().filter_map(|auction| auction.leader_id).take(batch);
@@ -131,7 +131,7 @@ async fn what_is_asked_again_keeps_its_plan(database: &TestDatabase) {
     }
     // Of a statement for any number of rows, every plan is kept; of one for a row, once Postgres
     // has seen that it may be: after five.
-    for (pool, planned_anew) in [(&db.write, 0), (&db.read, 5)] {
+    for (pool, planned_anew) in [(&db.write, 0), (&*db.read, 5)] {
         let ask = "SELECT statement, custom_plans FROM pg_prepared_statements
                    WHERE generic_plans + custom_plans >= 19";
         let ask = Statement::from_string(DbBackend::Postgres, ask);

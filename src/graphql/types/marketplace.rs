@@ -61,8 +61,9 @@ impl Marketplace {
         Ok(ctx.engine()?.rules().soft_close.cap.num_seconds())
     }
 
-    /// The house's clock: count down to `endsAt` from it, not from the client's.
+    /// The clock that judges bids and ends auctions: count down to `endsAt` from it, not from the
+    /// client's.
     async fn server_time(&self, ctx: &Context<'_>) -> Result<DateTime<Utc>> {
-        Ok(ctx.engine()?.time())
+        ctx.engine()?.server_time().await.map_err(|error| ctx.fault(error))
     }
 }

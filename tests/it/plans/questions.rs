@@ -15,10 +15,12 @@ use neighborbid::{
     domain::{event::Event, filter::Filter, user::User},
     store::{
         auction_page::{self, Key, Place, Sort},
-        auctions, bids, categories, events, idempotency, notifications, orders,
-        outcome::{self, Witness},
+        auctions, bids, categories,
+        commit_marker::{self, CommitMarker},
+        deadlines::{self, Deadline},
+        events, idempotency, notifications, orders,
         page::Page,
-        regions, rowset, sessions, transfers, tx, users, wallets,
+        regions, rowset, sessions, transaction, transfers, users, wallets,
     },
 };
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
@@ -166,11 +168,17 @@ async fn of_auctions(explained: &mut Explained, known: &Known) {
     let (now, ids, table) = (Utc::now(), known.ids(), rules().increments);
     ask!(explained, auctions::lock(&ids));
     ask!(explained, auctions::views(&ids, &table));
-    ask!(explained, auctions::next_opening());
-    ask!(explained, auctions::next_ending());
-    // After a long night all of them are due.
-    for now in [now, now + TimeDelta::days(365)] {
-        ask!(explained, auctions::due(now, 64));
+    ask!(explained, auctions::lock_free(&ids));
+    ask!(explained, auctions::existing(&ids));
+    for deadline in [Deadline::Opening, Deadline::Ending] {
+        for except in [&[][..], &ids[..1], &ids] {
+            ask!(explained, deadlines::next_deadline(deadline, except));
+            // After a long night all of them are due.
+            for now in [now, now + TimeDelta::days(365)] {
+                ask!(explained, deadlines::due(deadline, now, 64, except));
+                ask!(explained, deadlines::lock_due(deadline, now, 64, except));
+            }
+        }
     }
     ask!(explained, auctions::set_cancel_reason(known.cancelled, "broken"));
     let locked = auctions::lock(&explained.db, &ids).await.unwrap();
@@ -199,8 +207,17 @@ async fn of_bids(explained: &mut Explained, known: &Known) {
     write!(explained, bids::insert(&new));
     // The smallest change there is.
     ask!(explained, rowset::write([bids::insert(&new)]));
-    ask!(explained, outcome::is_committed(Witness::Bid(known.bid.id)));
-    ask!(explained, outcome::is_committed(Witness::Transfer(known.transfer.id)));
+    for marker in [
+        CommitMarker::Bid(known.bid.id),
+        CommitMarker::Transfer(known.transfer.id),
+        CommitMarker::Notification(known.note.id),
+        CommitMarker::Event(auction, 40, Utc::now()),
+        CommitMarker::Auction(auction),
+        CommitMarker::User(bidder),
+        CommitMarker::Session(known.session.id),
+    ] {
+        ask!(explained, commit_marker::is_committed(marker));
+    }
 }
 
 async fn of_events(explained: &mut Explained, known: &Known) {
@@ -221,6 +238,7 @@ async fn of_money(explained: &mut Explained, known: &Known) {
     let sellers: Vec<_> = known.auctions.iter().map(|auction| auction.seller_id).collect();
     let people = || [bidder, sellers[0]].into_iter();
     ask!(explained, wallets::lock(people(), sellers.iter().copied()));
+    ask!(explained, wallets::lock_free(people(), sellers.iter().copied()));
     ask!(explained, wallets::of(bidder));
     ask!(explained, wallets::of_each(&[bidder, sellers[0]]));
     let balances = wallets::of(&explained.db, bidder).await.unwrap();
@@ -264,9 +282,11 @@ async fn of_orders(explained: &mut Explained, known: &Known) {
         ask!(explained, orders::of_user(user, &page()));
         ask!(explained, orders::of_user(user, &Page { after: Some(order.id), ..page() }));
     }
-    ask!(explained, orders::next_completion());
-    for now in [Utc::now(), Utc::now() + TimeDelta::days(365)] {
-        ask!(explained, orders::due(now, 64));
+    for except in [&[][..], &[order.id]] {
+        ask!(explained, orders::next_completion(except));
+        for now in [Utc::now(), Utc::now() + TimeDelta::days(365)] {
+            ask!(explained, orders::due(now, 64, except));
+        }
     }
     ask!(explained, orders::save(order));
     let new = order::Model { id: OrderId::new(), auction_id: known.auction(), ..order.clone() };
@@ -282,13 +302,13 @@ async fn of_people(explained: &mut Explained, known: &Known) {
     ask!(explained, users::set_blocked(known.order.seller_id, bidder, Some(now)));
     ask!(explained, users::set_blocked(known.order.seller_id, bidder, None));
     let token = &known.session.token_hash;
-    ask!(explained, tx::now());
+    ask!(explained, transaction::now());
     ask!(explained, sessions::by_token(token, now));
     ask!(explained, sessions::delete(known.session.id));
     ask!(explained, sessions::delete(SessionId::new()));
     ask!(explained, sessions::delete_expired(bidder, now));
     let expires_at = now + TimeDelta::days(1);
-    ask!(explained, sessions::insert(bidder, vec![7; 32], now, expires_at));
+    ask!(explained, sessions::insert(SessionId::new(), bidder, vec![7; 32], now, expires_at));
 }
 
 async fn of_notes_and_keys(explained: &mut Explained, known: &Known) {

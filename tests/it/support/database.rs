@@ -34,6 +34,9 @@ pub const POOLS: PoolSettings = PoolSettings {
     read_connections: 4,
     acquire_timeout: Duration::from_secs(30),
     statement_timeout: Duration::from_secs(30),
+    lock_timeout: Duration::from_secs(30),
+    idle_in_transaction_timeout: Duration::from_secs(30),
+    lookup_timeout: Duration::from_secs(30),
 };
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);

@@ -18,7 +18,7 @@ use neighborbid::{
     },
     engine::{
         BidOutcome, Clock, CreateAuction, Engine, LaneSettings, PlaceBid, Rules, Session,
-        WalletMove,
+        WalletMove, grant_admin,
     },
     live::{bus::NoBus, hub::Hub, rooms::Rooms},
     store::{connection::Db, users},
@@ -113,7 +113,7 @@ impl TestHouse {
     }
 
     pub async fn grant_admin(&self, person: &Session) {
-        assert!(users::grant_admin(&self.db.write, &person.user.username).await.unwrap());
+        assert!(grant_admin(&self.db, &person.user.username).await.unwrap());
     }
 
     /// A person with money, who never signs in.

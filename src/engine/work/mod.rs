@@ -1,6 +1,8 @@
 //! What one transaction locked, and what it will write: the one way in which auctions, money,
 //! events, orders and notifications change together.
 
+mod effects;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
@@ -26,11 +28,8 @@ use crate::{
         money::Money,
         user::User,
     },
-    live::bus::{AuctionNews, News, PersonNews},
     store::{
-        auctions, bids, events, idempotency, notifications, orders,
-        outcome::Witness,
-        rowset,
+        auctions, bids, events, idempotency, notifications, orders, rowset,
         transfers::{self, NewTransfer},
         wallets::{self, Locked, LockedWallet},
     },
@@ -57,21 +56,44 @@ pub(super) struct Work<'a> {
 
 impl<'a> Work<'a> {
     /// Locks auctions in ascending order, then the wallets of `people` and of those who lead, in
-    /// ascending order: the one order for everybody.
+    /// ascending order: the one order for everybody. Then the clock is read.
     pub async fn lock(
         core: &'a Core,
         db: &impl ConnectionTrait,
         ids: &[AuctionId],
         people: impl IntoIterator<Item = UserId>,
     ) -> Result<Self, DbErr> {
-        let locked = auctions::lock(db, ids).await?;
-        let leaders = locked.iter().filter_map(|a| a.lead.map(|lead| lead.bidder));
-        let people: BTreeSet<_> = leaders.chain(people).collect();
-        let sellers: BTreeSet<_> = locked.iter().map(|auction| auction.seller).collect();
-        let Locked { wallets, blocked, now } = match people.is_empty() {
+        let auctions = auctions::lock(db, ids).await?;
+        let (people, sellers) = concerned(&auctions, people);
+        let locked = match people.is_empty() {
             true => Locked::default(),
             false => wallets::lock(db, people.into_iter(), sellers.into_iter()).await?,
         };
+        Self::begin(core, db, auctions, locked).await
+    }
+
+    /// Takes over auctions that are locked already, and locks the wallets of `people` and of
+    /// those who lead, but waits for nobody: what somebody else holds is left out.
+    pub async fn with_free(
+        core: &'a Core,
+        db: &impl ConnectionTrait,
+        auctions: Vec<Auction>,
+        people: impl IntoIterator<Item = UserId>,
+    ) -> Result<Self, DbErr> {
+        let (people, sellers) = concerned(&auctions, people);
+        let locked = match people.is_empty() {
+            true => Locked::default(),
+            false => wallets::lock_free(db, people.into_iter(), sellers.into_iter()).await?,
+        };
+        Self::begin(core, db, auctions, locked).await
+    }
+
+    async fn begin(
+        core: &'a Core,
+        db: &impl ConnectionTrait,
+        auctions: Vec<Auction>,
+        Locked { wallets, blocked, now }: Locked,
+    ) -> Result<Self, DbErr> {
         let now = match now {
             Some(now) => core.clock.now(Some(now)),
             None => core.now(db).await?,
@@ -79,7 +101,7 @@ impl<'a> Work<'a> {
         Ok(Self {
             core,
             now,
-            auctions: locked.into_iter().map(|auction| (auction.id, auction)).collect(),
+            auctions: auctions.into_iter().map(|auction| (auction.id, auction)).collect(),
             wallets: wallets.into_iter().map(|wallet| (wallet.user.id, wallet)).collect(),
             blocked,
             changed_auctions: BTreeSet::new(),
@@ -91,6 +113,13 @@ impl<'a> Work<'a> {
             orders: Vec::new(),
             notifications: Vec::new(),
         })
+    }
+
+    /// Whether the wallets are here that an auction's change may move money in: of `person`, and
+    /// of who leads.
+    pub fn holds_wallets(&self, auction: &Auction, person: Option<UserId>) -> bool {
+        let leader = auction.lead.map(|lead| lead.bidder);
+        person.into_iter().chain(leader).all(|user| self.wallets.contains_key(&user))
     }
 
     /// What the public sees of an auction now.
@@ -311,35 +340,16 @@ impl<'a> Work<'a> {
             orders => orders::insert(db, orders).await,
         }
     }
+}
 
-    /// A row by which this transaction is known again.
-    pub fn witness(&self) -> Option<Witness> {
-        let transfer = || self.transfers.first().map(|transfer| Witness::Transfer(transfer.id));
-        self.bids.first().map(|bid| Witness::Bid(bid.id)).or_else(transfer)
-    }
-
-    /// What to publish once it is committed.
-    pub fn into_news(self) -> Vec<News> {
-        let auction = |event| News::Auction(AuctionNews { event: Arc::new(event), listing: None });
-        let changed_wallet = |user| {
-            let wallet = self.wallets.get(&user);
-            wallet.filter(|_| self.changed_wallets.contains(&user)).map(|wallet| wallet.balances)
-        };
-        let mut people: BTreeMap<UserId, Vec<PersonNews>> = BTreeMap::new();
-        for notification in self.notifications {
-            let user = notification.user_id;
-            let notification = Some(Arc::new(notification));
-            let news = PersonNews { user, wallet: changed_wallet(user), notification };
-            people.entry(user).or_default().push(news);
-        }
-        for &user in &self.changed_wallets {
-            let wallet = changed_wallet(user);
-            let only_money = || vec![PersonNews { user, wallet, notification: None }];
-            people.entry(user).or_insert_with(only_money);
-        }
-        let people = people.into_values().flatten().map(News::Person);
-        self.events.into_iter().map(auction).chain(people).collect()
-    }
+/// Whose wallets a change of these auctions may touch, and who sells them.
+fn concerned(
+    auctions: &[Auction],
+    people: impl IntoIterator<Item = UserId>,
+) -> (BTreeSet<UserId>, BTreeSet<UserId>) {
+    let leaders = auctions.iter().filter_map(|auction| auction.lead.map(|lead| lead.bidder));
+    let people = leaders.chain(people).collect();
+    (people, auctions.iter().map(|auction| auction.seller).collect())
 }
 
 /// A movement, before it is a row.

@@ -1,3 +1,0 @@
-//! What the house does by itself, at its deadlines.
-
-pub mod closer;
