@@ -18,6 +18,7 @@ mod bidding;
 mod commands;
 mod constraints;
 mod crash;
+mod disk;
 mod doors;
 mod doubt;
 mod histories;

@@ -59,6 +59,12 @@ pub async fn empty(on_postgres: bool) -> TestDatabase {
     TestDatabase { url: sqlite_url(&file), kept: Kept::File(file) }
 }
 
+/// A new SQLite database in a folder, migrated at its first start.
+pub fn sqlite_in(folder: &std::path::Path) -> TestDatabase {
+    let file = folder.join(format!("{}.db", number()));
+    TestDatabase { url: sqlite_url(&file), kept: Kept::File(file) }
+}
+
 fn sqlite_url(file: &std::path::Path) -> String {
     format!("sqlite://{}?mode=rwc", file.display())
 }
@@ -112,6 +118,14 @@ async fn run(server: &str, sql: &str) {
 impl TestDatabase {
     pub async fn open(&self) -> Db {
         Db::open(&self.url, &POOLS).await.unwrap()
+    }
+
+    /// SQLite's file.
+    pub fn file(&self) -> &std::path::Path {
+        match &self.kept {
+            Kept::File(file) => file,
+            Kept::Database(name) => panic!("{name} has no file"),
+        }
     }
 
     pub fn is_postgres(&self) -> bool {
