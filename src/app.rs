@@ -13,11 +13,11 @@ use crate::{
     http::{App, Doors, LAST_WORDS, Peer, router},
     live::{
         bus::{Bus, NoBus},
-        nats::{MalformedAddress, NatsBus},
+        nats::{NatsBus, Settings, SettingsError},
         rooms::Rooms,
         sweep,
     },
-    store::connection::Db,
+    store::{bus_secret, connection::Db},
     worker::closer,
 };
 
@@ -44,7 +44,7 @@ pub enum Failure {
     Database(#[from] sea_orm::DbErr),
     /// The bus cannot be used.
     #[error("the bus: {0}")]
-    Bus(#[from] MalformedAddress),
+    Bus(#[from] SettingsError),
     /// The engine did not start.
     #[error("the engine: {0}")]
     Engine(#[from] crate::engine::Error),
@@ -86,12 +86,13 @@ impl House {
     /// # Errors
     /// When the database or the address cannot be used.
     pub async fn open(config: Config) -> Result<Self, Failure> {
+        let bus = config.bus.settings()?;
         let pools = config.database.pools();
         let db = Db::open(&config.database.database_url, &pools).await?;
         migration::up(&db.write).await?;
         let rules = config.house.rules();
-        let nats = match &config.bus.nats_url {
-            Some(urls) => Some(NatsBus::connect(urls, &config.bus.nats_prefix).await?),
+        let nats = match &bus {
+            Some(bus) => Some(connect(bus, &config.bus.nats_prefix, &db).await?),
             None => None,
         };
         let bus: Arc<dyn Bus> = match &nats {
@@ -179,6 +180,15 @@ impl House {
     }
 }
 
+/// Connects to the bus. The nodes of one database share a secret there, unless they are given one.
+async fn connect(bus: &Settings, house: &str, db: &Db) -> Result<Arc<NatsBus>, Failure> {
+    let secret = match &bus.secret {
+        Some(secret) => secret.clone(),
+        None => bus_secret::read(&db.read).await?.into(),
+    };
+    Ok(NatsBus::connect(bus, &secret, house).await?)
+}
+
 async fn housekeeping(rates: Arc<RateLimits>, stop: CancellationToken) {
     let mut turns = tokio::time::interval(HOUSEKEEPING);
     loop {
@@ -231,6 +241,7 @@ fn describe() {
     describe_counter!("neighborbid_log_reads_total", "Holes in the news filled from the log.");
     describe_gauge!("neighborbid_bus_up", "1 while the bus between nodes works, else 0.");
     describe_counter!("neighborbid_bus_dropped_total", "Messages not sent: the bus was down.");
+    describe_counter!("neighborbid_bus_refused_total", "Messages not taken: forged, or old.");
     describe_counter!("neighborbid_sweeps_total", "Reads of the log for what the bus lost.");
     describe_counter!("neighborbid_swept_events_total", "Events that only those reads brought.");
 }
