@@ -266,7 +266,8 @@ fn address(url: &str) -> Option<(ServerAddr, SignIn)> {
         None => SignIn::Token(user.into()),
     };
     let is_bare = matches!(url.path(), "" | "/") && url.query().is_none();
-    let is_whole = is_bare && url.fragment().is_none() && url.host_str().is_some_and(|h| h != "");
+    let is_whole =
+        is_bare && url.fragment().is_none() && url.host_str().is_some_and(|h| !h.is_empty());
     if !is_whole || !matches!(url.scheme(), "nats" | "tls") {
         return None;
     }

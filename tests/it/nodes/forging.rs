@@ -4,12 +4,18 @@
 use std::{collections::HashSet, time::Duration};
 
 use async_nats::{Client, Message};
+use chrono::Utc;
 use futures_util::StreamExt;
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{HANGS, Scene, Watching, cluster::Nodes};
+use super::{
+    HANGS, Scene, Watching,
+    cluster::{Nodes, until},
+};
 use crate::support::{database, nats::Nats};
 
 const FORGED_PRICE: i64 = 99_999_999;
@@ -181,6 +187,50 @@ async fn a_flood_of_forgeries_reads_no_log_and_fills_no_log_file() {
     assert!(reads().await - before <= 2.0, "{} reads", reads().await - before);
     let lines = nodes.lines_with(1, "no node of ours sealed");
     assert_eq!(lines, 1, "a line is due, and no more");
+    nodes.stop_all();
+    db.finish().await;
+}
+
+/// A message as a node with this secret sends it.
+fn sealed(secret: &str, subject: &str, number: u64, sent: i64, said: &[u8]) -> Vec<u8> {
+    let head = [&[7; 16][..], &number.to_be_bytes(), &sent.to_be_bytes(), said].concat();
+    let mut seal = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    seal.update(b"neighborbid bus 1");
+    seal.update(&(subject.len() as u64).to_be_bytes());
+    seal.update(subject.as_bytes());
+    seal.update(&head);
+    [&seal.finalize().into_bytes()[..], &head].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_of_another_version_says_sends_this_one_to_the_log_unless_it_is_old() {
+    let db = database::postgres().await;
+    let nats = Nats::running();
+    let secret = "one that is long enough";
+    let flags = ["--nats-url", &nats.url(), "--nats-secret", secret].map(str::to_owned).to_vec();
+    let nodes = Nodes::start_with(&db, [flags.clone(), flags]);
+    nodes.know_the_bus(true).await;
+    let mut scene = Scene::set(&nodes).await;
+    scene.round(HANGS).await;
+    let mut forger = Forger::at(&nats).await;
+    let subject = format!("neighborbid.auction.{}", scene.lamp);
+    let number = async |name| nodes.number(1, name).await;
+    let reads = "neighborbid_log_reads_total";
+    let before = number(reads).await;
+    let now = Utc::now().timestamp_millis();
+    let says = |number, sent| sealed(secret, &subject, number, sent, b"{\"of\": \"tomorrow\"}");
+    for message in [says(1, now - 120_000), says(2, now), says(2, now)] {
+        forger.says(&subject, message).await;
+    }
+    forger.client.flush().await.unwrap();
+    // The auction's topic and the list hear it, the old one and the one that comes twice.
+    let refused = |reason| format!("neighborbid_bus_refused_total{{reason=\"{reason}\"}}");
+    let (old, replayed) = (refused("old"), refused("replayed"));
+    let is_judged = async || number(&old).await == 2.0 && number(&replayed).await == 2.0;
+    until("they are judged", is_judged).await;
+    until("the log is read", async || number(reads).await == before + 1.0).await;
+    scene.round(HANGS).await;
+    assert_eq!(number(reads).await, before + 1.0);
     nodes.stop_all();
     db.finish().await;
 }

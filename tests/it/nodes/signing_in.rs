@@ -2,14 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use neighborbid::store::bus_secret;
+
 use super::cluster::until;
 use crate::support::{
     TestDatabase,
     api::Client,
-    binary::{Server, run},
+    binary::{Server, run, run_in},
     database,
     nats::Nats,
     nats_keys::{Folder, Operator},
+    on_both,
 };
 
 /// Everything there is to log, the NATS client's own lines too.
@@ -158,6 +161,46 @@ async fn a_refused_sign_in_is_told_once_and_tried_again_until_it_is_taken() {
     let log = node.stop();
     assert!(!log.contains("s3cret"), "{log}");
     db.finish().await;
+}
+
+on_both! {
+    async fn the_secret_that_the_database_keeps_is_in_no_log(db: &TestDatabase) {
+        let opened = db.open().await;
+        let secret = bus_secret::read(&opened.read).await.unwrap();
+        opened.close().await;
+        assert!(secret.len() == 64 && secret.bytes().all(|b| b.is_ascii_hexdigit()), "{secret}");
+        let nats = Nats::running();
+        let flags = ["--nats-url", &nats.url(), "--log", "trace,async_nats=trace,sqlx=trace"];
+        let node = Server::start(&db.url, &flags);
+        until("it is up", async || is_up(&node).await).await;
+        let log = node.stop();
+        assert!(log.contains("write operation: CONNECT"), "not everything is logged");
+        assert!(!log.contains(&secret), "{secret} is in the log");
+    }
+}
+
+#[tokio::test]
+async fn every_database_has_a_secret_of_its_own() {
+    let mut secrets = Vec::new();
+    for on_postgres in [false, false, true, true] {
+        let empty = database::empty(on_postgres).await;
+        let db = empty.open().await;
+        migration::up(&db.write).await.unwrap();
+        secrets.push(bus_secret::read(&db.read).await.unwrap());
+        db.close().await;
+        empty.finish().await;
+    }
+    secrets.sort();
+    secrets.dedup();
+    assert_eq!(secrets.len(), 4);
+}
+
+#[test]
+fn help_shows_no_secret_of_the_environment() {
+    let names = ["NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_NKEY", "NEIGHBORBID_NATS_SECRET"];
+    let ended = run_in(&["serve", "--help"], &names.map(|name| (name, "s3cret")));
+    assert!(names.iter().all(|name| ended.out.contains(name)), "{}", ended.out);
+    assert!(!ended.out.contains("s3cret"), "{}", ended.out);
 }
 
 #[test]
