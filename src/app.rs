@@ -12,11 +12,11 @@ use crate::{
     http::{App, Doors, LAST_WORDS, Peer, router},
     live::{
         bus::{Bus, NoBus},
-        nats::{MalformedAddress, NatsBus},
+        nats::{NatsBus, Settings, SettingsError},
         rooms::Rooms,
         sweep,
     },
-    store::connection::Db,
+    store::{bus_secret, connection::Db},
     telemetry,
 };
 
@@ -43,7 +43,7 @@ pub enum Failure {
     Database(#[from] sea_orm::DbErr),
     /// The bus cannot be used.
     #[error("the bus: {0}")]
-    Bus(#[from] MalformedAddress),
+    Bus(#[from] SettingsError),
     /// The engine did not start.
     #[error("the engine: {0}")]
     Engine(#[from] crate::engine::Error),
@@ -91,6 +91,7 @@ impl House {
     /// # Errors
     /// When the database or the address cannot be used.
     pub async fn open(config: Config) -> Result<Self, Failure> {
+        let bus = config.bus.settings()?;
         let pools = config.database.pools();
         let url = &config.database.database_url;
         let db = Db::open(url, &pools.patient()).await?;
@@ -98,8 +99,8 @@ impl House {
         db.close().await;
         let db = Db::open(url, &pools).await?;
         let rules = config.house.rules();
-        let nats = match &config.bus.nats_url {
-            Some(urls) => Some(NatsBus::connect(urls, &config.bus.nats_prefix).await?),
+        let nats = match &bus {
+            Some(bus) => Some(connect(bus, &config.bus.nats_prefix, &db).await?),
             None => None,
         };
         let bus: Arc<dyn Bus> = match &nats {
@@ -219,6 +220,15 @@ fn workers(
         workers.push(tokio::spawn(Arc::clone(engine).supervise("the bus", watches)));
     }
     workers
+}
+
+/// Connects to the bus. The nodes of one database share a secret there, unless they are given one.
+async fn connect(bus: &Settings, house: &str, db: &Db) -> Result<Arc<NatsBus>, Failure> {
+    let secret = match &bus.secret {
+        Some(secret) => secret.clone(),
+        None => bus_secret::read(&db.read).await?.into(),
+    };
+    Ok(NatsBus::connect(bus, &secret, house).await?)
 }
 
 async fn housekeeping(rates: Arc<RateLimits>, stop: CancellationToken) {

@@ -1,6 +1,8 @@
 //! Every setting, with its default and its doc. Flags and environment variables are the same
 //! settings; a flag wins. Checked once, at start.
 
+mod bus;
+
 use std::{
     net::SocketAddr,
     num::{NonZero, NonZeroU32},
@@ -17,6 +19,8 @@ use crate::{
     http::{DocumentLimits, HttpSettings, Origins, SocketSettings},
     store::connection::PoolSettings,
 };
+
+pub use bus::BusConfig;
 
 /// Where the data is.
 #[derive(Debug, Clone, Args)]
@@ -83,34 +87,6 @@ impl DatabaseConfig {
             lookup_timeout: Duration::from_secs(self.commit_lookup_seconds),
         }
     }
-}
-
-/// How nodes hear of each other.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Several nodes")]
-pub struct BusConfig {
-    /// The bus between nodes: nats://HOST:PORT, several comma-separated; without it there is one
-    /// node
-    #[arg(long, env = "NATS_URL", hide_env_values = true)]
-    pub nats_url: Option<String>,
-
-    /// What this house's subjects on the bus begin with
-    #[arg(long, env = "NEIGHBORBID_NATS_PREFIX", default_value = "neighborbid",
-        value_parser = subject_token)]
-    pub nats_prefix: String,
-}
-
-impl BusConfig {
-    /// For a single node.
-    #[must_use]
-    pub fn none() -> Self {
-        Self { nats_url: None, nats_prefix: "neighborbid".to_owned() }
-    }
-}
-
-fn subject_token(text: &str) -> Result<String, String> {
-    let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    fits.then(|| text.to_owned()).ok_or_else(|| "letters, digits and hyphens".to_owned())
 }
 
 /// Who moves money in and out.

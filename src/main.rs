@@ -122,7 +122,9 @@ fn log(cli: &Cli) {
     // The WebSocket library traces whole messages, tokens among them.
     let quiet = "tungstenite=warn,tokio_tungstenite=warn,\
                  sea_orm::driver=warn,sea_orm::database=warn";
-    let filter = EnvFilter::new(format!("{},{quiet}", cli.log));
+    // The NATS client tells each attempt to connect, and we tell what matters of it. Who asks for
+    // it by name has it.
+    let filter = EnvFilter::new(format!("async_nats=off,{},{quiet}", cli.log));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let terminal = std::io::stderr().is_terminal();
     match cli.log_format {

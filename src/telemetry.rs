@@ -8,7 +8,7 @@ use std::{
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 /// How often the same thing is said at most.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(30);
 
 /// Something that is said now and then, however often it happens: an outage would fill the log.
 #[derive(Debug)]
@@ -31,6 +31,11 @@ impl Seldom {
         }
         *said = Some(Instant::now());
         Some(std::mem::take(unsaid))
+    }
+
+    /// It is well again: the next time is news.
+    pub fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (None, 0);
     }
 }
 
@@ -97,6 +102,7 @@ fn describe() {
     describe_counter!("neighborbid_log_reads_total", "Holes in the news filled from the log.");
     describe_gauge!("neighborbid_bus_up", "1 while the bus between nodes works, else 0.");
     describe_counter!("neighborbid_bus_dropped_total", "Messages not sent: the bus was down.");
+    describe_counter!("neighborbid_bus_refused_total", "Messages not taken: forged, or old.");
     describe_counter!("neighborbid_sweeps_total", "Reads of the log for what the bus lost.");
     describe_counter!("neighborbid_swept_events_total", "Events that only those reads brought.");
 }
@@ -134,4 +140,17 @@ fn begin() {
         gauge!(name).set(0.0);
     }
     gauge!("neighborbid_database_writable").set(1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_said_and_the_next_ones_are_counted() {
+        let seldom = Seldom::new();
+        assert_eq!([seldom.now(), seldom.now(), seldom.now()], [Some(0), None, None]);
+        seldom.forget();
+        assert_eq!([seldom.now(), seldom.now()], [Some(0), None]);
+    }
 }

@@ -10,6 +10,7 @@ pub mod auction;
 pub mod auction_event;
 pub mod bid;
 pub mod blocked_bidder;
+pub mod bus_secret;
 pub mod category;
 pub mod idempotency_key;
 pub mod notification;

@@ -78,7 +78,8 @@ impl Hub {
     fn hear(self: &Arc<Self>, auction: AuctionId, message: &[u8]) {
         match serde_json::from_slice::<AuctionNews>(message) {
             Ok(news) if news.event.auction == auction => self.receive(news),
-            // Another version's message, perhaps: the log says what it meant.
+            // Only nodes of ours are heard, so it is another version's message: the log says what
+            // it meant.
             _ => {
                 let doubted = self.topic(auction).filter(|topic| topic.doubt());
                 doubted.into_iter().for_each(|topic| self.fill_soon(topic));

@@ -30,7 +30,7 @@ const WHOLE: u32 = 10;
 const LIFE: Duration = Duration::from_secs(15);
 
 /// How many numbers one message holds.
-const PART: usize = 5_000;
+const PART: usize = 1_000;
 
 /// How many watch, on all nodes.
 #[derive(Debug)]

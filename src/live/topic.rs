@@ -1,6 +1,10 @@
 //! One watched auction on this node: news put in order, holes filled from the log, and everything
 //! handed to all watchers through one bounded ring. A watcher that falls behind loses its place
 //! in the ring and nothing else happens: nobody waits for it, nothing grows.
+//!
+//! What was handed on is never corrected. It need not be: news come from nodes alone, after their
+//! commit, so they say what the log says; unless the database itself forgets what it acknowledged
+//! (it was restored from a backup), and then the nodes must be started anew.
 
 use std::{
     collections::{BTreeMap, VecDeque},

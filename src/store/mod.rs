@@ -6,6 +6,7 @@ pub mod auction_page;
 pub mod auctions;
 pub mod audit;
 pub mod bids;
+pub mod bus_secret;
 pub mod categories;
 pub mod commit_marker;
 pub mod connection;

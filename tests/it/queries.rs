@@ -129,8 +129,8 @@ const PAGES: [(&str, &str, usize); 6] = [
     ),
 ];
 
-// On one thread: the loaders gather for a millisecond, and a second thread would not wait for a slow
-// one that is still asking.
+// On one thread: the loaders gather for a millisecond, and a second thread would not wait for a
+// slow one that is still asking.
 on_both! {
     threads = 1;
 

@@ -17,7 +17,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("http", &["engine", "graphql", "telemetry"]),
     ("audit", &["store"]),
     // Every setting, as the part that it is for wants it.
-    ("config", &["domain", "store", "engine", "graphql", "http"]),
+    ("config", &["domain", "store", "live", "engine", "graphql", "http"]),
     ("app", &["config", "store", "live", "engine", "graphql", "http", "telemetry"]),
     ("demo", &["app", "config", "domain", "store", "engine", "graphql"]),
 ];
@@ -41,7 +41,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("async_graphql", &["src/graphql/", "src/http/"]),
     ("axum", &["src/http/", "src/app.rs"]),
     ("tower_http", &["src/http/"]),
-    ("clap", &["src/config.rs", "src/demo/", "src/main.rs"]),
+    ("clap", &["src/config.rs", "src/config/", "src/demo/", "src/main.rs"]),
     ("migration", &["src/app.rs", "src/main.rs"]),
     ("sea_orm_migration", &["migration/"]),
 ];

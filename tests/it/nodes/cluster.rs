@@ -12,8 +12,8 @@ pub type Addresses = watch::Receiver<Vec<SocketAddr>>;
 /// The nodes.
 pub struct Nodes {
     database_url: String,
-    /// What each was given to reach NATS.
-    bus: Vec<String>,
+    /// What each was told of NATS.
+    bus: Vec<Vec<String>>,
     servers: Vec<Option<Server>>,
     tell: watch::Sender<Vec<SocketAddr>>,
 }
@@ -21,6 +21,12 @@ pub struct Nodes {
 impl Nodes {
     /// Starts as many as there are ways to NATS.
     pub fn start(database: &TestDatabase, bus: impl IntoIterator<Item = String>) -> Self {
+        let flags = bus.into_iter().map(|url| vec!["--nats-url".to_owned(), url]);
+        Self::start_with(database, flags)
+    }
+
+    /// Starts one for each of these, the flags that tell it of NATS.
+    pub fn start_with(database: &TestDatabase, bus: impl IntoIterator<Item = Vec<String>>) -> Self {
         let bus: Vec<_> = bus.into_iter().collect();
         let servers = bus.iter().map(|_| None).collect();
         let database_url = database.url.clone();
@@ -35,9 +41,9 @@ impl Nodes {
             ["--payments", "simulated"],
             ["--rate-limit", "off"],
             ["--sockets-per-address", "1000"],
-            ["--nats-url", &self.bus[node]],
         ];
-        let flags = flags.concat();
+        let bus = self.bus[node].iter().map(String::as_str);
+        let flags: Vec<_> = flags.concat().into_iter().chain(bus).collect();
         self.servers[node] = Some(Server::start(&self.database_url, &flags));
         self.tell();
     }
@@ -78,6 +84,11 @@ impl Nodes {
 
     pub fn api(&self, node: usize) -> Api {
         Api::new(self.address(node))
+    }
+
+    /// How many lines of a node's log hold `words`.
+    pub fn lines_with(&self, node: usize, words: &str) -> usize {
+        self.servers[node].as_ref().unwrap().lines_with(words)
     }
 
     /// One of the numbers of a node's `/metrics`; 0 before it is counted.

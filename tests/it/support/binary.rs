@@ -113,6 +113,11 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// How many lines of its log hold `words`.
+    pub fn lines_with(&self, words: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(words)).count()
+    }
+
     /// Sends a signal: TERM or INT.
     pub fn signal(&self, name: &str) {
         let to = self.child.id().to_string();

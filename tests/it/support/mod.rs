@@ -10,6 +10,7 @@ pub mod database;
 pub mod dice;
 pub mod house;
 pub mod nats;
+pub mod nats_keys;
 pub mod postgres;
 pub mod proxy;
 pub mod records;

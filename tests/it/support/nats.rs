@@ -2,8 +2,10 @@
 //! kills, pauses and brings back on the same port.
 
 use std::{
+    ffi::OsStr,
     io::Read,
     net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
@@ -19,12 +21,13 @@ const HANGS: Duration = Duration::from_secs(60);
 pub struct Nats {
     pub address: SocketAddr,
     child: Option<Child>,
+    config: Option<PathBuf>,
 }
 
 impl Nats {
     /// Nobody listens there yet.
     pub fn absent() -> Self {
-        Self { address: free_address(), child: None }
+        Self { address: free_address(), child: None, config: None }
     }
 
     /// It runs.
@@ -32,6 +35,22 @@ impl Nats {
         let mut nats = Self::absent();
         nats.start();
         nats
+    }
+
+    /// It runs with such a configuration file.
+    pub fn configured(text: &str) -> Self {
+        let mut nats = Self::absent();
+        nats.configure(text);
+        nats.start();
+        nats
+    }
+
+    /// From its next start on it has such a configuration file.
+    pub fn configure(&mut self, text: &str) {
+        let name = format!("neighborbid_nats_{}.conf", self.address.port());
+        let file = std::env::temp_dir().join(name);
+        std::fs::write(&file, text).unwrap();
+        self.config = Some(file);
     }
 
     /// What nodes are given.
@@ -45,6 +64,7 @@ impl Nats {
         let port = self.address.port().to_string();
         let child = Command::new(program())
             .args(["--addr", "127.0.0.1", "--port", &port])
+            .args(self.config.iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -88,6 +108,9 @@ impl Drop for Nats {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if let Some(file) = &self.config {
+            let _ = std::fs::remove_file(file);
         }
     }
 }

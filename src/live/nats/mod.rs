@@ -1,18 +1,26 @@
 //! NATS as the bus between nodes: one subject an auction, and a node listens only to what its
-//! watchers watch. A message is the sender's id and the JSON of what it says.
+//! watchers watch. A message is sealed with the secret that the nodes share, and says JSON.
 //!
 //! Nothing is asked of NATS but to be quick: what it loses, the event log still has. That it is
-//! up is known by the end: what this node says comes back to it.
+//! up is known by the end: what this node says comes back to it. And nothing is believed that
+//! comes by it unsealed, on another subject, twice or late.
+
+mod ears;
+mod fresh;
+mod seal;
+mod secret;
+mod settings;
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
+use async_nats::{Client, Message, connection::State};
+use chrono::Utc;
 use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::{
@@ -23,12 +31,20 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::bus::{Bus, Health, Listening, News, Report, Subject, Take};
+use ears::{Ears, Refused};
+use fresh::{Fresh, Verdict, Way};
+use seal::{Seal, Sealed};
+
+pub use secret::Secret;
+pub use settings::{Given, Settings, SettingsError};
 
 /// How many messages wait to be sent; one more is dropped, for the others to read in the log.
 const OUTBOX: usize = 8_192;
 
-/// How long nothing may come back before the bus counts as down.
-const SILENCE: Duration = Duration::from_millis(1_500);
+/// How many messages of a subject wait to be read, and how long each may be at most: whoever
+/// floods a subject takes no more memory than that.
+const INBOX: usize = 16_384;
+const MOST: usize = 65_536;
 
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -36,92 +52,63 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often the server is asked whether it lives; silent three times, it is left.
 const PING: Duration = Duration::from_secs(1);
 
-/// How long connecting may take, and how long to wait before it is tried again.
+/// How long connecting may take.
 const CONNECTING: Duration = Duration::from_secs(2);
-const AGAIN: Duration = Duration::from_millis(250);
-
-/// The length of the sender's id.
-const NODE: usize = 16;
-
-/// The addresses of the servers are malformed.
-#[derive(Debug, thiserror::Error)]
-#[error("a NATS address must look like nats://HOST:PORT")]
-pub struct MalformedAddress;
 
 /// A connection to NATS.
 #[derive(Debug)]
 pub struct NatsBus {
-    node: Uuid,
     client: Client,
     /// What all subjects of one house begin with.
     house: String,
     outbox: mpsc::Sender<(String, Vec<u8>)>,
+    /// How many messages were numbered.
+    sent: AtomicU64,
+    guard: Arc<Guard>,
+}
+
+/// Lets in what the other nodes say, and nothing else.
+#[derive(Debug)]
+struct Guard {
+    node: Uuid,
+    seal: Seal,
+    fresh: Fresh,
     ears: Arc<Ears>,
 }
 
-/// What is known of the way there and back.
-#[derive(Debug)]
-struct Ears {
-    began: Instant,
-    /// When one of our own messages last came back, in milliseconds since `began`.
-    heard: AtomicU64,
-    health: watch::Sender<Health>,
-}
-
-impl Ears {
-    fn new() -> Arc<Self> {
-        let health = watch::Sender::new(Health { is_up: false, losses: 0 });
-        Arc::new(Self { began: Instant::now(), heard: AtomicU64::new(u64::MAX), health })
-    }
-
-    fn millis(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// One of our own messages came back.
-    fn hear(&self) {
-        self.heard.store(self.millis(), Ordering::Relaxed);
-    }
-
-    fn is_heard(&self) -> bool {
-        match self.heard.load(Ordering::Relaxed) {
-            u64::MAX => false,
-            heard => u128::from(self.millis().saturating_sub(heard)) < SILENCE.as_millis(),
-        }
-    }
-
-    /// Something may have been lost.
-    fn lose(&self) {
-        self.health.send_modify(|health| health.losses += 1);
-    }
-}
-
 impl NatsBus {
-    /// Connects, and keeps trying: the house opens whether NATS is there or not. `house` is what
-    /// all subjects begin with.
+    /// Connects, and keeps trying: the house opens whether NATS is there or not. `secret` is what
+    /// the nodes share, `house` is what all subjects begin with.
     ///
     /// # Errors
-    /// When an address is malformed.
-    pub async fn connect(urls: &str, house: &str) -> Result<Arc<Self>, MalformedAddress> {
-        let servers = urls.split(',').map(|url| url.trim().parse::<ServerAddr>());
-        let servers = servers.collect::<Result<Vec<_>, _>>().map_err(|_| MalformedAddress)?;
-        let ears = Ears::new();
-        let told = Arc::clone(&ears);
-        let options = ConnectOptions::new()
+    /// When the client refuses the settings.
+    pub async fn connect(
+        settings: &Settings,
+        secret: &Secret,
+        house: &str,
+    ) -> Result<Arc<Self>, SettingsError> {
+        let seal = Seal::new(secret).map_err(|_| SettingsError::Client)?;
+        let ears = Arc::<Ears>::default();
+        let (told, asked) = (Arc::clone(&ears), Arc::clone(&ears));
+        let options = settings
+            .options()?
             .name("neighborbid")
             .retry_on_initial_connect()
             .connection_timeout(CONNECTING)
             .ping_interval(PING)
-            .reconnect_delay_callback(|_| AGAIN)
+            .subscription_capacity(INBOX)
+            .reconnect_delay_callback(move |_| asked.wait())
             .event_callback(move |event| {
-                tell(&told, &event);
+                told.tell(&event);
                 std::future::ready(())
             });
-        let client = options.connect(servers).await.map_err(|_| MalformedAddress)?;
+        let servers = settings.servers.clone();
+        let client = options.connect(servers).await.map_err(|_| SettingsError::Client)?;
         let (outbox, messages) = mpsc::channel(OUTBOX);
         tokio::spawn(send(client.clone(), messages));
         let (node, house) = (Uuid::now_v7(), house.to_owned());
-        Ok(Arc::new(Self { node, client, house, outbox, ears }))
+        let guard = Arc::new(Guard { node, seal, fresh: Fresh::default(), ears });
+        Ok(Arc::new(Self { client, house, outbox, sent: AtomicU64::new(0), guard }))
     }
 
     /// Watches over the way there and back, until the house closes.
@@ -133,26 +120,16 @@ impl NatsBus {
                 () = stop.cancelled() => return,
             }
             let is_connected = self.client.connection_state() == State::Connected;
-            let is_up = is_connected && self.ears.is_heard();
-            metrics::gauge!("neighborbid_bus_up").set(f64::from(u8::from(is_up)));
-            self.ears.health.send_if_modified(|health| {
-                let changed = std::mem::replace(&mut health.is_up, is_up) != is_up;
-                match (changed, is_up) {
-                    (true, true) => tracing::info!("the bus is up"),
-                    (true, false) => tracing::warn!("the bus is down: the event log is read"),
-                    (false, _) => {}
-                }
-                changed
-            });
+            self.guard.ears.look(is_connected);
         }
     }
 
     /// Waits, a moment at most, until this node is heard: a node that opens says that it is ready,
     /// and not first that the bus is down.
     pub async fn settle(&self) {
-        let mut health = self.ears.health.subscribe();
+        let mut health = self.guard.ears.health();
         let is_up = health.wait_for(|health| health.is_up);
-        if timeout(SILENCE, is_up).await.is_err() {
+        if timeout(ears::SILENCE, is_up).await.is_err() {
             tracing::warn!("the bus does not answer yet: the event log is read");
         }
     }
@@ -184,18 +161,58 @@ impl NatsBus {
     }
 
     fn send(&self, subject: Subject, said: &impl Serialize) {
-        let mut message = self.node.as_bytes().to_vec();
-        if let Err(error) = serde_json::to_writer(&mut message, said) {
-            tracing::error!(%error, "encoding a message for the bus");
-        } else if self.outbox.try_send((self.subject(subject), message)).is_err() {
+        let said = match serde_json::to_vec(said) {
+            Ok(said) => said,
+            Err(error) => return tracing::error!(%error, "encoding a message for the bus"),
+        };
+        let subject = self.subject(subject);
+        let message = self.guard.seal.put(
+            &subject,
+            &Sealed {
+                sender: self.guard.node,
+                number: self.sent.fetch_add(1, Ordering::Relaxed),
+                sent: Utc::now().timestamp_millis(),
+                said: &said,
+            },
+        );
+        if self.outbox.try_send((subject, message)).is_err() {
             dropped();
         }
     }
 }
 
+impl Guard {
+    /// What another node says.
+    fn admit<'a>(&self, way: Way, message: &'a Message) -> Option<&'a [u8]> {
+        let is_small = message.payload.len() <= MOST;
+        let sealed = is_small.then(|| self.seal.open(&message.subject, &message.payload));
+        let Some(Sealed { sender, number, sent, said }) = sealed.flatten() else {
+            self.ears.refuse(Refused::Forged);
+            return None;
+        };
+        let now = Utc::now().timestamp_millis();
+        match self.fresh.judge(way, sender, number, sent, now) {
+            Verdict::New if sender == self.node => self.ears.hear(),
+            Verdict::New => return Some(said),
+            Verdict::Replayed => self.ears.refuse(Refused::Replayed),
+            Verdict::Old => self.ears.refuse(Refused::Old),
+        }
+        None
+    }
+}
+
+fn way(subject: Subject) -> Way {
+    match subject {
+        Subject::Auctions => Way::Lists,
+        Subject::Nodes => Way::Reports,
+        Subject::Sessions => Way::SignOuts,
+        Subject::Auction(_) | Subject::Person(_) => Way::Others,
+    }
+}
+
 impl Bus for NatsBus {
     fn node(&self) -> Uuid {
-        self.node
+        self.guard.node
     }
 
     fn publish(&self, news: &[News]) {
@@ -213,26 +230,22 @@ impl Bus for NatsBus {
     }
 
     fn listen(&self, subject: Subject, take: Take) -> Listening {
-        let (client, subject) = (self.client.clone(), self.subject(subject));
-        let (node, ears) = (self.node, Arc::clone(&self.ears));
+        let (way, name) = (way(subject), self.subject(subject));
+        let (client, guard) = (self.client.clone(), Arc::clone(&self.guard));
         let task = tokio::spawn(async move {
-            let mut messages = match client.subscribe(subject).await {
+            let mut messages = match client.subscribe(name).await {
                 Ok(messages) => messages,
                 Err(error) => return tracing::error!(%error, "listening to the bus"),
             };
             while let Some(message) = messages.next().await {
-                match message.payload.split_at_checked(NODE) {
-                    Some((sender, _)) if sender == node.as_bytes() => ears.hear(),
-                    Some((_, said)) => take(said),
-                    None => tracing::warn!("a message on the bus that is none of ours"),
-                }
+                guard.admit(way, &message).into_iter().for_each(&take);
             }
         });
         Listening::by(task.abort_handle())
     }
 
     fn health(&self) -> Option<watch::Receiver<Health>> {
-        Some(self.ears.health.subscribe())
+        Some(self.guard.ears.health())
     }
 }
 
@@ -250,20 +263,4 @@ async fn send(client: Client, mut messages: mpsc::Receiver<(String, Vec<u8>)>) {
 
 fn dropped() {
     metrics::counter!("neighborbid_bus_dropped_total").increment(1);
-}
-
-fn tell(ears: &Ears, event: &Event) {
-    match event {
-        Event::Connected => {
-            tracing::info!("connected to NATS");
-            ears.lose();
-        }
-        Event::Disconnected => tracing::warn!("the connection to NATS is lost"),
-        Event::SlowConsumer(_) => {
-            tracing::warn!("messages of the bus came too fast, and were dropped");
-            ears.lose();
-        }
-        Event::Draining | Event::Closed => {}
-        event => tracing::warn!(%event, "NATS"),
-    }
 }
