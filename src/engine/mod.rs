@@ -51,7 +51,10 @@ pub use crate::{
     },
 };
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use chrono::{TimeDelta, Utc};
 use entity::Time;
@@ -91,14 +94,24 @@ pub struct Rules {
 }
 
 /// Where time comes from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Clock {
     /// The database's on Postgres, which several nodes share; else this process's.
     Real,
     /// One that a test holds.
     Held(Arc<Mutex<Time>>),
     /// One that is asked each time.
-    Asked(fn() -> Time),
+    Asked(Arc<dyn Fn() -> Time + Send + Sync>),
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Real => "Real",
+            Self::Held(_) => "Held",
+            Self::Asked(_) => "Asked",
+        })
+    }
 }
 
 impl Clock {

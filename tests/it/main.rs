@@ -22,6 +22,7 @@ mod disk;
 mod doors;
 mod doubt;
 mod histories;
+mod isolation;
 mod judging;
 mod judging_model;
 mod life;

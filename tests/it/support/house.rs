@@ -73,6 +73,18 @@ impl TestHouse {
         Self::with_clock(database, Clock::Real, unused).await
     }
 
+    /// On a database that is open already, with a clock that the test holds.
+    pub async fn held_on(db: Db, lanes: LaneSettings) -> Self {
+        let clock = Arc::new(Mutex::new(DateTime::from_timestamp(NOON, 0).unwrap()));
+        Self::start(db, lanes, Clock::Held(Arc::clone(&clock)), clock).await
+    }
+
+    /// With a clock of one's own.
+    pub async fn with(database: &TestDatabase, clock: Clock) -> Self {
+        let unused = Arc::new(Mutex::new(chrono::Utc::now()));
+        Self::with_clock(database, clock, unused).await
+    }
+
     /// On a database that is open already, in real time, with lanes of one's own choice.
     pub async fn on(db: Db, lanes: LaneSettings) -> Self {
         let unused = Arc::new(Mutex::new(DateTime::from_timestamp(NOON, 0).unwrap()));
