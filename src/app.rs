@@ -114,7 +114,7 @@ impl House {
             tokio::spawn(closer::run(Arc::clone(&engine), stop.clone())),
             tokio::spawn(housekeeping(rates, stop.clone())),
             tokio::spawn(Arc::clone(&rooms.presence).run(stop.clone())),
-            tokio::spawn(sweep::run(rooms, db.clone(), stop.clone())),
+            tokio::spawn(sweep::run(rooms, stop.clone())),
         ];
         if let Some(nats) = &nats {
             workers.push(tokio::spawn(Arc::clone(nats).run(stop.clone())));
@@ -231,6 +231,6 @@ fn describe() {
     describe_counter!("neighborbid_log_reads_total", "Holes in the news filled from the log.");
     describe_gauge!("neighborbid_bus_up", "1 while the bus between nodes works, else 0.");
     describe_counter!("neighborbid_bus_dropped_total", "Messages not sent: the bus was down.");
-    describe_counter!("neighborbid_sweeps_total", "Reads of the log for what the bus lost.");
+    describe_counter!("neighborbid_sweeps_total", "Reads of the log for what nobody announced.");
     describe_counter!("neighborbid_swept_events_total", "Events that only those reads brought.");
 }

@@ -30,6 +30,7 @@ mod m0010_search_text;
 mod m0011_event_time;
 mod m0012_list_orders;
 mod m0013_transfers_of_bids;
+mod m0014_notification_time;
 mod sql;
 
 /// All changes, in order.
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_event_time::Migration),
             Box::new(m0012_list_orders::Migration),
             Box::new(m0013_transfers_of_bids::Migration),
+            Box::new(m0014_notification_time::Migration),
         ]
     }
 }

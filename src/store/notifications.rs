@@ -1,5 +1,10 @@
 //! Notes to people.
 
+use super::{
+    page::Page,
+    rowset::{Rowset, Write, one_of},
+};
+use chrono::TimeDelta;
 use entity::{
     Time,
     ids::{NotificationId, UserId},
@@ -9,12 +14,6 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, Statement,
     sea_query::{Expr, ExprTrait, SimpleExpr},
-};
-use uuid::Uuid;
-
-use super::{
-    page::Page,
-    rowset::{Rowset, Write, one_of},
 };
 
 /// Adds notifications.
@@ -99,21 +98,22 @@ pub async fn unread_count(db: &impl ConnectionTrait, user: UserId) -> Result<u64
         .await
 }
 
-/// The notifications of several users since a moment, oldest first.
+/// The notifications of several users that bear a time since a moment, oldest first.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn newer(
+pub async fn since(
     db: &impl ConnectionTrait,
     users: &[UserId],
-    since: Time,
+    moment: Time,
 ) -> Result<Vec<notification::Model>, DbErr> {
     let backend = db.get_database_backend();
     let (is_one, ids) = one_of(backend, "user_id", 1, users.iter().map(|id| id.0));
-    // An id begins with the time of its making, and stands in the index of a user's own.
-    let millis = u64::try_from(since.timestamp_millis()).unwrap_or_default();
-    let floor = NotificationId(Uuid::from_u64_pair(millis << 16, 0));
-    let text = format!("SELECT * FROM notifications WHERE {is_one} AND id >= $2 ORDER BY id");
-    let ask = Statement::from_sql_and_values(backend, text, [ids, floor.into()]);
+    let text = format!(
+        "SELECT * FROM notifications WHERE {is_one} AND at >= $2 AND at < $3 ORDER BY at, id"
+    );
+    // Without an end, a plan for any moment would have to expect a third of all of them.
+    let end = moment + TimeDelta::days(36_500);
+    let ask = Statement::from_sql_and_values(backend, text, [ids, moment.into(), end.into()]);
     notification::Entity::find().from_raw_sql(ask).all(db).await
 }
