@@ -48,12 +48,12 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn all_who_come_during_one_reading_share_the_next() {
         let (turns, readings) = (Turns::default(), Cell::new(0));
         let read = async || {
             readings.set(readings.get() + 1);
-            sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(200)).await;
             Ok(())
         };
         let comes = async |after: u64| {
@@ -66,12 +66,12 @@ mod tests {
         assert_eq!(readings.get(), 2);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_failure_is_shared_and_not_kept() {
         let (turns, readings) = (Turns::default(), Cell::new(0));
         let fails = async || {
             readings.set(readings.get() + 1);
-            sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(200)).await;
             Err(DbErr::Custom("away".to_owned()))
         };
         let comes = async |after: u64| {

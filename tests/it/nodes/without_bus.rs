@@ -1,5 +1,5 @@
-//! Without NATS, be it down or never there, bids go on and everything is seen within two seconds, by the log; operators are
-//! told; and when it is back, nobody need do anything.
+//! Without NATS, be it down or never there, bids go on and everything is seen within two seconds,
+//! by the log; operators are told; and when it is back, nobody need do anything.
 
 use std::time::Duration;
 
