@@ -17,7 +17,7 @@ use neighborbid::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{BID, news, seen, tick};
+use super::{BID, news, seen, settled, tick};
 use crate::support::{TestHouse, house::rules, on_both};
 
 /// The rooms of another node that hears nothing.
@@ -42,6 +42,7 @@ on_both! {
         house.bid_up_to(&ann, lamp, 10_000, 50_000).await;
         // One transaction, two events: his bid, and hers that answers it.
         house.bid(&ben, lamp, 20_000).await;
+        settled(&house, &seller).await;
         for sequence in [2, 3, 4] {
             let update = tick(&mut list).await;
             assert_eq!(seen(&update), (BID, sequence));
