@@ -119,7 +119,7 @@ impl House {
         let app = App::new(Arc::clone(&engine), schema, http, telemetry::recorder(), stop.clone());
         let sockets = app.tasks.clone();
 
-        let workers = workers(&engine, &rooms, &db, nats.as_ref(), rates, &stop);
+        let workers = workers(&engine, &rooms, nats.as_ref(), rates, &stop);
         if let Some(nats) = &nats {
             nats.settle().await;
         }
@@ -196,7 +196,6 @@ impl House {
 fn workers(
     engine: &Arc<Engine>,
     rooms: &Rooms,
-    db: &Db,
     nats: Option<&Arc<NatsBus>>,
     rates: Arc<RateLimits>,
     stop: &CancellationToken,
@@ -211,8 +210,8 @@ fn workers(
     let (presence, ending) = (Arc::clone(&rooms.presence), stop.clone());
     let counts = move || Arc::clone(&presence).run(ending.clone());
     workers.push(tokio::spawn(Arc::clone(engine).supervise("presence", counts)));
-    let (rooms, db, ending) = (rooms.clone(), db.clone(), stop.clone());
-    let sweeps = move || sweep::run(rooms.clone(), db.clone(), ending.clone());
+    let (rooms, ending) = (rooms.clone(), stop.clone());
+    let sweeps = move || sweep::run(rooms.clone(), ending.clone());
     workers.push(tokio::spawn(Arc::clone(engine).supervise("the sweep", sweeps)));
     if let Some(nats) = nats {
         let (nats, ending) = (Arc::clone(nats), stop.clone());

@@ -153,16 +153,21 @@ impl Engine {
         Ok(feed::watch(&self.core.rooms.hub, auction, after).await?)
     }
 
-    /// Begins to watch a list: events of the auctions that it shows, as they happen.
-    #[must_use]
-    pub fn watch_list(&self, filter: Filter) -> ListFeed {
-        self.core.rooms.lists.watch(filter)
+    /// Begins to watch a list: events of the auctions that it shows or showed, as they happen.
+    /// All that is committed once this has returned is told, and nothing from before the call.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn watch_list(&self, filter: Filter) -> Result<ListFeed, Error> {
+        Ok(self.core.rooms.lists.watch(filter).await?)
     }
 
-    /// Begins to watch one's own affairs.
-    #[must_use]
-    pub fn watch_own(&self, user: UserId) -> OwnFeed {
-        self.core.rooms.people.watch(user)
+    /// Begins to watch one's own affairs: all that is committed once this has returned.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn watch_own(&self, user: UserId) -> Result<OwnFeed, Error> {
+        Ok(self.core.rooms.people.watch(user).await?)
     }
 
     /// How many watch an auction now, on all nodes; approximate within seconds.

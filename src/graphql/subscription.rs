@@ -42,8 +42,9 @@ impl Subscription {
         Ok(updates.map(|update| AuctionUpdate::try_from(update.as_ref())))
     }
 
-    /// A list page's live prices: every event of the auctions that the filter lets through, as
-    /// they are right after it. Who reads too slowly sees the newest of each auction, as a
+    /// A list page's live prices: every event of an auction that the filter lets through before the
+    /// event or after it, with the auction as it is right after; one that the filter then no longer
+    /// lets through has left the list. Who reads too slowly sees the newest of each auction, as a
     /// SNAPSHOT.
     async fn auctions_updated(
         &self,
@@ -51,7 +52,7 @@ impl Subscription {
         #[graphql(desc = "Which auctions.")] filter: Option<AuctionFilter>,
     ) -> Result<impl Stream<Item = Result<AuctionUpdate>> + use<>> {
         let filter = filter.unwrap_or_default().parse(ctx)?;
-        let feed = ctx.engine()?.watch_list(filter);
+        let feed = ctx.engine()?.watch_list(filter).await.map_err(|error| ctx.fault(error))?;
         let updates = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
         Ok(updates.map(|update| {
             metrics::counter!("neighborbid_deliveries_total").increment(1);
@@ -81,7 +82,7 @@ impl Subscription {
         ctx: &Context<'_>,
     ) -> Result<impl Stream<Item = ViewerUpdate> + use<>> {
         let viewer = ctx.signed_in()?.user.id;
-        let feed = ctx.engine()?.watch_own(viewer);
+        let feed = ctx.engine()?.watch_own(viewer).await.map_err(|error| ctx.fault(error))?;
         let news = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
         Ok(news.map(ViewerUpdate))
     }

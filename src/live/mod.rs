@@ -3,11 +3,15 @@
 pub mod bus;
 pub mod feed;
 pub mod hub;
+mod known;
+mod list;
 pub mod lists;
+mod matcher;
 pub mod nats;
 pub mod people;
 pub mod presence;
 pub mod rooms;
 pub mod sweep;
 mod topic;
+mod turns;
 pub mod update;

@@ -32,7 +32,7 @@ impl Rooms {
     pub fn open(db: &Db, table: &IncrementTable, bus: Arc<dyn Bus>) -> Self {
         let hub = Hub::new(db.clone(), table.clone(), Arc::clone(&bus));
         let lists = Lists::start(db.clone(), table.clone(), Arc::clone(&bus));
-        let people = People::new(Arc::clone(&bus));
+        let people = People::new(db.clone(), Arc::clone(&bus));
         let presence = Presence::new(Arc::clone(&hub), Arc::clone(&bus));
         Self { hub, lists, people, presence, bus }
     }

@@ -112,6 +112,41 @@ pub async fn active(
     rows.iter().map(read).collect()
 }
 
+/// The newest event of each of these auctions before a moment; 0 where there is none.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn last_before(
+    db: &impl ConnectionTrait,
+    auctions: &[AuctionId],
+    moment: Time,
+) -> Result<Vec<(AuctionId, i64)>, DbErr> {
+    let asked = Rowset::new()
+        .uuid("auction_id", auctions.iter().map(|auction| Some(auction.0)))
+        .time("moment", auctions.iter().map(|_| moment));
+    let ask = asked.statement(db.get_database_backend(), |rows| {
+        format!(
+            "SELECT r.auction_id, COALESCE((SELECT e.sequence FROM auction_events e \
+               WHERE e.auction_id = r.auction_id AND e.at < r.moment \
+               ORDER BY e.sequence DESC LIMIT 1), 0) AS newest FROM {rows} AS r"
+        )
+    });
+    let rows = db.query_all_raw(ask).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "auction_id")?, row.try_get("", "newest")?)))
+        .collect()
+}
+
+/// Whether an auction was listed ahead of its start, so that it was SCHEDULED at first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn was_scheduled(db: &impl ConnectionTrait, auction: AuctionId) -> Result<bool, DbErr> {
+    let text = "SELECT id FROM auctions WHERE id = $1 AND created_at < starts_at";
+    let ask = Statement::from_sql_and_values(db.get_database_backend(), text, [auction.into()]);
+    Ok(db.query_one_raw(ask).await?.is_some())
+}
+
 fn event(row: &QueryResult) -> Result<Event, DbErr> {
     let auction = row.try_get("", "auction_id")?;
     let sequence = row.try_get("", "sequence")?;

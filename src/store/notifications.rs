@@ -6,15 +6,14 @@ use entity::{
     notification,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Values,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
-use uuid::Uuid;
 
 use super::{
     page::Page,
-    rowset::{Rowset, Write, one_of},
+    rowset::{Rowset, Write},
 };
 
 /// Adds notifications.
@@ -99,21 +98,37 @@ pub async fn unread_count(db: &impl ConnectionTrait, user: UserId) -> Result<u64
         .await
 }
 
-/// The notifications of several users since a moment, oldest first.
+/// How many of a user's newest notifications are looked through.
+const NEWEST: u32 = 256;
+
+/// The notifications of several users that bear a time since a moment, oldest first.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn newer(
+pub async fn since(
     db: &impl ConnectionTrait,
     users: &[UserId],
-    since: Time,
+    moment: Time,
 ) -> Result<Vec<notification::Model>, DbErr> {
+    // Each user's newest by the index of their ids, and of these the ones by time: their ids bear
+    // the time of the node that made them, which is not the database's, but is near it.
+    let newest = |user: &str| {
+        format!("FROM notifications WHERE user_id = {user} ORDER BY id DESC LIMIT {NEWEST}")
+    };
     let backend = db.get_database_backend();
-    let (is_one, ids) = one_of(backend, "user_id", 1, users.iter().map(|id| id.0));
-    // An id begins with the time of its making, and stands in the index of a user's own.
-    let millis = u64::try_from(since.timestamp_millis()).unwrap_or_default();
-    let floor = NotificationId(Uuid::from_u64_pair(millis << 16, 0));
-    let text = format!("SELECT * FROM notifications WHERE {is_one} AND id >= $2 ORDER BY id");
-    let ask = Statement::from_sql_and_values(backend, text, [ids, floor.into()]);
+    let of_users = Rowset::new().uuid("id", users.iter().map(|id| Some(id.0)));
+    let mut ask = of_users.statement(backend, |rows| match backend {
+        DbBackend::Postgres => format!(
+            "SELECT n.* FROM {rows} AS u CROSS JOIN LATERAL (SELECT * {}) AS n \
+             WHERE n.at >= $2 ORDER BY n.at, n.id",
+            newest("u.id")
+        ),
+        _ => format!(
+            "SELECT n.* FROM {rows} AS u JOIN notifications AS n ON n.user_id = u.id \
+             AND n.id IN (SELECT id {}) WHERE n.at >= $2 ORDER BY n.at, n.id",
+            newest("u.id")
+        ),
+    });
+    ask.values.get_or_insert_with(|| Values(Vec::new())).0.push(moment.into());
     notification::Entity::find().from_raw_sql(ask).all(db).await
 }

@@ -99,9 +99,7 @@ impl Scene {
         for _ in 0..20 {
             let sequence = self.bid().await;
             assert_eq!(self.auction.next().await["sequence"], sequence);
-            // What was too late for the last bid may come first.
-            let tells = async { while self.list.next().await["sequence"] != sequence {} };
-            let told = timeout(Duration::from_millis(300), tells).await.is_ok();
+            let told = timeout(Duration::from_secs(3), self.list_tells(sequence)).await.is_ok();
             // Ann's turn comes next.
             if told && self.turn == 0 {
                 return;

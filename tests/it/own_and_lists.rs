@@ -1,15 +1,19 @@
 //! Live updates of one's own affairs and of lists: to whom they belong, when they happen, and to a
 //! slow reader the newest.
 
+mod leaving;
+mod neighbours;
+mod skewed;
 mod socket;
+mod telling;
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use entity::enums::{AuctionScope, EventKind, NotificationKind as Told};
+use entity::enums::{AuctionScope, AuctionStatus, EventKind, NotificationKind as Told};
 use neighborbid::{
     domain::{filter::Filter, order::Action},
-    engine::{CreateAuction, Session},
+    engine::{CreateAuction, Engine, Session},
     live::{
         bus::{AuctionNews, NoBus},
         lists::{ListFeed, Lists},
@@ -46,11 +50,19 @@ async fn tick(feed: &mut ListFeed) -> Arc<Update> {
 /// Waits until everything that was published before has been matched: news are matched in order,
 /// so an event that this feed alone sees comes last.
 async fn settled(house: &TestHouse, seller: &Session) {
-    let mut feed =
-        house.engine.watch_list(Filter { words: vec!["marker".to_owned()], ..Filter::default() });
+    let mut feed = house
+        .engine
+        .watch_list(Filter { words: vec!["marker".to_owned()], ..Filter::default() })
+        .await
+        .unwrap();
     let wanted = CreateAuction { title: "Marker".to_owned(), ..house.a_lamp() };
     let marker = house.list(seller, wanted).await;
     while tick(&mut feed).await.auction.listing.id != marker {}
+}
+
+/// An auction whose price may rise by as little for ever.
+fn by_thousands(house: &TestHouse) -> CreateAuction {
+    CreateAuction { bid_unit: Some(money(1_000)), ..house.a_lamp() }
 }
 
 /// An event of a list, in short.
@@ -69,9 +81,9 @@ on_both! {
         let ben = house.person("ben", None, 100_000).await;
         let lamp = house.list(&seller, house.a_lamp()).await;
         let engine = &house.engine;
-        let mut anns = engine.watch_own(ann.user.id);
-        let mut bens = engine.watch_own(ben.user.id);
-        let mut sellers = engine.watch_own(seller.user.id);
+        let mut anns = engine.watch_own(ann.user.id).await.unwrap();
+        let mut bens = engine.watch_own(ben.user.id).await.unwrap();
+        let mut sellers = engine.watch_own(seller.user.id).await.unwrap();
         for feed in [&mut anns, &mut bens, &mut sellers] {
             assert_eq!(news(feed).await, (true, None), "first the wallet");
         }
@@ -105,8 +117,8 @@ on_both! {
     async fn who_reads_ones_own_affairs_slowly_is_told_that_the_wallet_changed(db: &TestDatabase) {
         let house = TestHouse::open(db).await;
         let ann = house.person("ann", None, 0).await;
-        let mut feed = house.engine.watch_own(ann.user.id);
-        let mut second = house.engine.watch_own(ann.user.id);
+        let mut feed = house.engine.watch_own(ann.user.id).await.unwrap();
+        let mut second = house.engine.watch_own(ann.user.id).await.unwrap();
         for n in 0..200 {
             house.deposit(&ann, 1, &format!("d{n}")).await;
         }
@@ -125,11 +137,11 @@ on_both! {
         let house = TestHouse::open(db).await;
         let seller = house.person("seller", None, 0).await;
         let ann = house.person("ann", None, 100_000).await;
-        let mut all = house.engine.watch_list(Filter::default());
+        let mut all = house.engine.watch_list(Filter::default()).await.unwrap();
         let dear = Filter { min_price: Some(12_000), ..Filter::default() };
-        let mut dear = house.engine.watch_list(dear);
+        let mut dear = house.engine.watch_list(dear).await.unwrap();
         let lamps = Filter { words: vec!["램프".to_owned()], ..Filter::default() };
-        let mut lamps = house.engine.watch_list(lamps);
+        let mut lamps = house.engine.watch_list(lamps).await.unwrap();
         let (title, description) = ("의자".to_owned(), String::new());
         let wanted = CreateAuction { title, description, ..house.a_lamp() };
         let chair = house.list(&seller, wanted).await;
@@ -159,8 +171,8 @@ on_both! {
         let seller = house.person("seller", Some("11110101"), 0).await;
         let other = house.person("other", Some("26110"), 0).await;
         let within = |code| Filter { region: Some(region(code)), ..Filter::default() };
-        let mut seoul = house.engine.watch_list(within("11"));
-        let mut jongno = house.engine.watch_list(within("11110"));
+        let mut seoul = house.engine.watch_list(within("11")).await.unwrap();
+        let mut jongno = house.engine.watch_list(within("11110")).await.unwrap();
         let mut lists = Vec::new();
         for (who, scope, code) in [
             (&seller, AuctionScope::Regional, "11"),
@@ -184,8 +196,8 @@ on_both! {
         let house = TestHouse::open(db).await;
         let seller = house.person("seller", None, 0).await;
         let filter = || Filter { max_price: Some(50_000), ..Filter::default() };
-        let mut one = house.engine.watch_list(filter());
-        let mut two = house.engine.watch_list(filter());
+        let mut one = house.engine.watch_list(filter()).await.unwrap();
+        let mut two = house.engine.watch_list(filter()).await.unwrap();
         house.list(&seller, house.a_lamp()).await;
         let (first, second) = (tick(&mut one).await, tick(&mut two).await);
         assert!(Arc::ptr_eq(&first, &second), "one evaluation");
@@ -198,24 +210,28 @@ on_both! {
         let house = TestHouse::open(db).await;
         let seller = house.person("seller", None, 0).await;
         let ann = house.person("ann", None, 1_000_000).await;
-        let lamp = house.list(&seller, house.a_lamp()).await;
+        let lamp = house.list(&seller, by_thousands(&house)).await;
         let quiet = house.list(&seller, house.a_lamp()).await;
-        settled(&house, &seller).await;
-        let mut slow = house.engine.watch_list(Filter { status: vec![], ..Filter::default() });
-        for n in 0..40 {
+        let mut slow = house.engine.watch_list(Filter::default()).await.unwrap();
+        house.bid(&ann, quiet, 10_000).await;
+        for n in 0..300 {
             house.bid(&ann, lamp, 10_000 + n * 1_000).await;
         }
-        house.bid(&ann, quiet, 10_000).await;
         settled(&house, &seller).await;
         let update = tick(&mut slow).await;
-        assert_eq!(update.auction.listing.id, lamp);
-        assert_eq!(seen(&update), (SNAPSHOT, 41));
-        assert_eq!((update.auction.state.bid_count, update.bid.is_none()), (40, true));
+        assert_eq!((update.auction.listing.id, seen(&update)), (quiet, (BID, 2)), "all there was");
         let update = tick(&mut slow).await;
-        assert_eq!((update.auction.listing.id, seen(&update)), (quiet, (BID, 2)));
+        let (kind, first) = seen(&update);
+        assert_eq!((update.auction.listing.id, kind), (lamp, SNAPSHOT));
+        assert!((40..60).contains(&first), "the newest of those that are not kept: {first}");
+        assert_eq!(i64::from(update.auction.state.bid_count), first - 1);
+        assert!(update.bid.is_none());
+        for sequence in first + 1..=301 {
+            assert_eq!(seen(&*tick(&mut slow).await), (BID, sequence), "the newest one by one");
+        }
         assert_eq!(tick(&mut slow).await.auction.listing.title, "Marker");
-        house.bid(&ann, lamp, 60_000).await;
-        assert_eq!(seen(&*tick(&mut slow).await), (BID, 42), "and then live again");
+        house.bid(&ann, lamp, 400_000).await;
+        assert_eq!(seen(&*tick(&mut slow).await), (BID, 302), "and then live again");
     }
 
     async fn a_final_event_is_never_dropped(db: &TestDatabase) {
@@ -223,78 +239,91 @@ on_both! {
         let seller = house.person("seller", None, 0).await;
         let ann = house.person("ann", None, 1_000_000).await;
         let lamp = house.list(&seller, house.a_lamp()).await;
-        settled(&house, &seller).await;
+        let other = house.list(&seller, by_thousands(&house)).await;
         let brass = Filter { words: vec!["brass".to_owned()], ..Filter::default() };
-        let mut slow = house.engine.watch_list(brass);
+        let mut slow = house.engine.watch_list(brass).await.unwrap();
         for n in 0..9 {
             house.bid(&ann, lamp, 10_000 + n * 1_000).await;
         }
         house.engine.end_auction_early(&seller, lamp).await.unwrap();
+        for n in 0..270 {
+            house.bid(&ann, other, 10_000 + n * 1_000).await;
+        }
         settled(&house, &seller).await;
         let update = tick(&mut slow).await;
-        assert_eq!(seen(&update), (SNAPSHOT, 10), "the moment before");
+        assert_eq!((update.auction.listing.id, seen(&update)), (lamp, (SNAPSHOT, 10)), "before");
+        assert_eq!(update.auction.state.status, AuctionStatus::Open);
         let update = tick(&mut slow).await;
-        assert_eq!(seen(&update), (UpdateKind::Event(EventKind::Sold), 11));
+        let sold = UpdateKind::Event(EventKind::Sold);
+        assert_eq!((update.auction.listing.id, seen(&update)), (lamp, (sold, 11)));
+        let update = tick(&mut slow).await;
+        assert_eq!((update.auction.listing.id, update.kind), (other, SNAPSHOT));
     }
 
-    async fn late_and_repeated_news_of_a_list_are_dropped(db: &TestDatabase) {
+    async fn late_and_repeated_news_of_a_list_are_told_once_and_in_order(db: &TestDatabase) {
         let house = TestHouse::open(db).await;
         let seller = house.person("seller", None, 0).await;
         let ann = house.person("ann", None, 1_000_000).await;
+        let lists = Lists::start(house.db.clone(), rules().increments, Arc::new(NoBus));
+        let mut quick = lists.watch(Filter::default()).await.unwrap();
+        let mut slow = lists.watch(Filter::default()).await.unwrap();
         let lamp = house.list(&seller, house.a_lamp()).await;
-        for n in 0..4 {
+        for n in 0..5 {
             house.bid(&ann, lamp, 10_000 + n * 1_000).await;
         }
-        let log = events::between(&house.db.read, lamp, 0, 5, 10).await.unwrap();
-        let lists = Lists::start(house.db.clone(), rules().increments, Arc::new(NoBus));
-        let mut quick = lists.watch(Filter::default());
-        let mut slow = lists.watch(Filter::default());
+        let log = events::between(&house.db.read, lamp, 0, 6, 10).await.unwrap();
         let give = |number: usize| {
             let event = log[number - 1].clone();
             lists.receive(&AuctionNews { event, listing: None });
         };
         give(1);
         assert_eq!(tick(&mut quick).await.sequence(), 1);
-        assert_eq!(tick(&mut slow).await.sequence(), 1);
-        // The quick one reads each; to the slow one, two and three become one, and a repetition
-        // in between must not make a jump look like the next event.
-        for number in [2, 3] {
-            give(number);
-            assert_eq!(seen(&*tick(&mut quick).await), (BID, i64::try_from(number).unwrap()));
-        }
-        for number in [2, 3, 1] {
+        // Of several at once, late and repeated, and of one that overtook the others: what lies
+        // between is in the log.
+        for number in [3, 1, 2, 3, 1] {
             give(number);
         }
-        // A second list tells when the repetitions were matched.
-        let mut marker = lists.watch(Filter { max_price: Some(1_000_000), ..Filter::default() });
+        for number in 2..=3 {
+            assert_eq!(seen(&*tick(&mut quick).await), (BID, number));
+        }
+        give(6);
+        for number in 4..=6 {
+            assert_eq!(seen(&*tick(&mut quick).await), (BID, number));
+        }
+        for number in [6, 5, 1] {
+            give(number);
+        }
         let other = house.list(&seller, house.a_lamp()).await;
         let opened = events::between(&house.db.read, other, 0, 1, 1).await.unwrap().pop().unwrap();
         lists.receive(&AuctionNews { event: opened, listing: None });
-        while tick(&mut marker).await.auction.listing.id != other {}
-        assert_eq!(seen(&*tick(&mut slow).await), (SNAPSHOT, 3));
-        assert_eq!(tick(&mut slow).await.auction.listing.id, other);
         assert_eq!(tick(&mut quick).await.auction.listing.id, other);
-        give(4);
-        assert_eq!(seen(&*tick(&mut slow).await), (BID, 4));
-        assert_eq!(seen(&*tick(&mut quick).await), (BID, 4));
+        for number in 1..=6 {
+            assert_eq!(tick(&mut slow).await.sequence(), number);
+        }
+        assert_eq!(tick(&mut slow).await.auction.listing.id, other);
     }
 
     async fn who_comes_while_the_last_one_leaves_misses_nothing(db: &TestDatabase) {
         let house = TestHouse::open(db).await;
         let seller = house.person("seller", None, 0).await;
-        for round in 0..50 {
-            let leaves = {
-                let engine = Arc::clone(&house.engine);
-                tokio::task::spawn_blocking(move || {
-                    for _ in 0..300 {
-                        drop(engine.watch_list(Filter::default()));
-                    }
-                })
+        for round in 0..20 {
+            let watch = async |engine: Arc<Engine>| {
+                engine.watch_list(Filter::default()).await.unwrap()
             };
             let engine = Arc::clone(&house.engine);
-            let comes = tokio::task::spawn_blocking(move || {
-                (0..299).for_each(|_| drop(engine.watch_list(Filter::default())));
-                engine.watch_list(Filter::default())
+            let leaves = tokio::spawn(async move {
+                for _ in 0..20 {
+                    drop(watch(Arc::clone(&engine)).await);
+                }
+            });
+            let engine = Arc::clone(&house.engine);
+            let comes = tokio::spawn(async move {
+                for _ in 0..20 {
+                    // Half of them give up on the way.
+                    let watching = watch(Arc::clone(&engine));
+                    let _ = tokio::time::timeout(Duration::from_micros(500), watching).await;
+                }
+                watch(engine).await
             });
             let mut feed = comes.await.unwrap();
             leaves.await.unwrap();

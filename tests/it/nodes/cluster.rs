@@ -35,6 +35,11 @@ impl Nodes {
         nodes
     }
 
+    /// Starts as many that know of each other by the database alone.
+    pub fn without_bus(database: &TestDatabase, nodes: usize) -> Self {
+        Self::start_with(database, (0..nodes).map(|_| Vec::new()))
+    }
+
     pub fn start_again(&mut self, node: usize) {
         assert!(self.servers[node].is_none(), "it runs");
         let flags = [

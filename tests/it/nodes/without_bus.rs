@@ -1,10 +1,10 @@
-//! Without NATS bids go on and everything is seen within two seconds, by the log; operators are
-//! told; and when it is back, nobody need do anything.
+//! Without NATS, be it down or never there, bids go on and everything is seen within two seconds,
+//! by the log; operators are told; and when it is back, nobody need do anything.
 
 use std::time::Duration;
 
 use super::{Scene, cluster::Nodes};
-use crate::support::{TestDatabase, database, nats::Nats};
+use crate::support::{TestDatabase, database, nats::Nats, on_both};
 
 /// What is promised, from the bid's reply on.
 const SOON: Duration = Duration::from_secs(2);
@@ -75,12 +75,19 @@ async fn what_a_node_without_its_bus_commits_is_seen_by_those_who_have_theirs() 
     nodes.knows_its_bus(1, true).await;
     let mut scene = Scene::set(&nodes).await;
     for _ in 0..3 {
-        scene.round(SWEPT).await;
+        scene.round(SOON).await;
     }
     nodes.stop_all();
     db.finish().await;
 }
 
-/// While a node's own bus is well, it looks for what it may have lost every two seconds; the rest
-/// is for a busy machine.
-const SWEPT: Duration = Duration::from_secs(5);
+on_both! {
+    async fn processes_that_were_given_no_bus_tell_each_others_watchers(db: &TestDatabase) {
+        let nodes = Nodes::without_bus(db, 2);
+        let mut scene = Scene::set(&nodes).await;
+        for _ in 0..3 {
+            scene.round(SOON).await;
+        }
+        nodes.stop_all();
+    }
+}

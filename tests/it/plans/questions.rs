@@ -226,6 +226,8 @@ async fn of_events(explained: &mut Explained, known: &Known) {
     let places: Vec<_> = known.ids().into_iter().map(|id| (id, 40)).collect();
     ask!(explained, events::after_each(&places, 1_001));
     ask!(explained, events::active(Utc::now()));
+    ask!(explained, events::last_before(&known.ids(), Utc::now()));
+    ask!(explained, events::was_scheduled(auction));
     let last = events::between(&explained.db, auction, 50, 51, 1).await.unwrap().remove(0);
     let mut new = Event::clone(&last);
     new.state.sequence = 1_000;
@@ -321,7 +323,7 @@ async fn of_notes_and_keys(explained: &mut Explained, known: &Known) {
     ask!(explained, notifications::by_id(note));
     ask!(explained, notifications::unread_count(bidder));
     ask!(explained, notifications::mark_read(bidder, &[note]));
-    ask!(explained, notifications::newer(&[bidder, known.order.seller_id], Utc::now()));
+    ask!(explained, notifications::since(&[bidder, known.order.seller_id], Utc::now()));
     let new = [notification::Model {
         id: NotificationId::new(),
         kind: NotificationKind::Won,

@@ -20,10 +20,11 @@ use neighborbid::{
         BidOutcome, Clock, CreateAuction, Engine, LaneSettings, PlaceBid, Rules, Session,
         WalletMove, grant_admin,
     },
-    live::{bus::NoBus, hub::Hub, rooms::Rooms},
+    live::{bus::NoBus, hub::Hub, rooms::Rooms, sweep},
     store::{connection::Db, users},
 };
 use sea_orm::TransactionTrait;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::database::{POOLS, TestDatabase};
 
@@ -31,6 +32,7 @@ use super::database::{POOLS, TestDatabase};
 pub struct TestHouse {
     pub engine: Arc<Engine>,
     pub hub: Arc<Hub>,
+    pub rooms: Rooms,
     pub db: Db,
     clock: Arc<Mutex<Time>>,
 }
@@ -101,8 +103,16 @@ impl TestHouse {
     async fn start(db: Db, lanes: LaneSettings, clock: Clock, held: Arc<Mutex<Time>>) -> Self {
         let rooms = Rooms::open(&db, &rules().increments, Arc::new(NoBus));
         let hub = Arc::clone(&rooms.hub);
-        let engine = Engine::start(db.clone(), rules(), clock, lanes, rooms).await.unwrap();
-        Self { engine, hub, db, clock: held }
+        let engine = Engine::start(db.clone(), rules(), clock, lanes, rooms.clone()).await.unwrap();
+        Self { engine, hub, rooms, db, clock: held }
+    }
+
+    /// Reads the log unasked, as a server does, until what this gives is dropped.
+    #[must_use]
+    pub fn sweeps(&self) -> DropGuard {
+        let stop = CancellationToken::new();
+        tokio::spawn(sweep::run(self.rooms.clone(), stop.clone()));
+        stop.drop_guard()
     }
 
     pub fn now(&self) -> Time {
