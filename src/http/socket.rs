@@ -27,6 +27,9 @@ use crate::{
 /// How many frames one write carries at most.
 const TOGETHER: usize = 32;
 
+/// How long the closing handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(2);
+
 /// How long a peer that is too slow may take to hear so.
 pub const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -58,7 +61,9 @@ pub struct Socket {
 enum Left {
     /// We close it, saying why.
     Closing(Close),
-    /// The peer closed it, or is gone.
+    /// The peer closed it, and is to be answered.
+    Closed,
+    /// The peer is gone.
     Gone,
 }
 
@@ -77,8 +82,10 @@ impl Socket {
             ControlFlow::Break(left) => left,
             ControlFlow::Continue(()) => Left::Closing(self.finish(&mut operations).await),
         };
-        if let Left::Closing(close) = left {
-            self.refuse(close).await;
+        match left {
+            Left::Closing(close) => self.refuse(close).await,
+            Left::Closed => self.answer_close().await,
+            Left::Gone => {}
         }
     }
 
@@ -87,9 +94,15 @@ impl Socket {
         let frame = CloseFrame { code: close.code, reason: close.reason.into_owned().into() };
         let told = self.socket.send(Message::Close(Some(frame)));
         if let Ok(Ok(())) = timeout(LAST_WORDS, told).await {
-            let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
-            let _ = timeout(Duration::from_secs(2), answered).await;
+            self.answer_close().await;
         }
+    }
+
+    /// Reads to the end of the closing handshake: the close that answers the peer's leaves with
+    /// it, with the peer's own code, and the peer waits for us to end the connection.
+    async fn answer_close(&mut self) {
+        let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(HANDSHAKE, answered).await;
     }
 
     /// Handles what comes and sends what is ready. Continues when the house closes.
@@ -160,7 +173,7 @@ impl Socket {
         let text = match incoming {
             Message::Text(text) => text,
             Message::Ping(_) | Message::Pong(_) => return ControlFlow::Continue(()),
-            Message::Close(_) => return ControlFlow::Break(Left::Gone),
+            Message::Close(_) => return ControlFlow::Break(Left::Closed),
             Message::Binary(_) => return closing(Close::INVALID),
         };
         if text.len() > self.settings.message_bytes {
