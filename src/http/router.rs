@@ -37,7 +37,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    graphql::{ClientAddress, Code, RequestId, Schema},
+    graphql::{ClientAddress, Code, RequestId, Schema, asked_by},
 };
 
 /// HTTP's bounds.
@@ -232,17 +232,14 @@ async fn respond(
         let why = "Subscriptions go over the WebSocket at this address, or as text/event-stream.";
         return send_answer(media, refusal(Code::BadUserInput, why));
     }
-    let mut request = request.data(number.clone()).data(address);
-    if let Some(session) = session {
-        request = request.data(session);
-    }
+    let request = asked_by(request.data(number.clone()).data(address), session);
     let response = app.schema.execute(request).await;
     send_answer(media, answer(response, number))
 }
 
 /// Gives every request a number, which its answer and the log carry.
 async fn numbered(mut request: Request, next: Next) -> Response {
-    let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
+    let number = RequestId::new();
     request.extensions_mut().insert(number.clone());
     let mut response = next.run(request).await;
     if let Ok(value) = HeaderValue::from_str(&number.0) {

@@ -8,6 +8,7 @@ mod lists;
 mod pages;
 mod privacy;
 mod sessions;
+mod shared;
 mod wallets;
 
 use neighborbid::app::House;
