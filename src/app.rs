@@ -113,6 +113,7 @@ impl House {
         let mut workers = vec![
             tokio::spawn(closer::run(Arc::clone(&engine), stop.clone())),
             tokio::spawn(housekeeping(rates, stop.clone())),
+            tokio::spawn(Arc::clone(&engine).watch_over_sessions(stop.clone())),
             tokio::spawn(Arc::clone(&rooms.presence).run(stop.clone())),
             tokio::spawn(sweep::run(rooms, db.clone(), stop.clone())),
         ];

@@ -21,6 +21,7 @@ mod places;
 mod queue;
 mod read;
 mod retried;
+mod session_watch;
 mod update_auction;
 mod wallet;
 mod work;
@@ -31,6 +32,7 @@ pub use error::Error;
 pub use lane::LaneSettings;
 pub use place_bid::{BidOutcome, PlaceBid};
 pub use places::Places;
+pub use session_watch::SessionWatch;
 pub use update_auction::UpdateAuction;
 pub use wallet::WalletMove;
 

@@ -7,6 +7,7 @@ mod faults;
 mod lists;
 mod pages;
 mod privacy;
+mod session_ends;
 mod sessions;
 mod shared;
 mod wallets;
