@@ -5,6 +5,7 @@ mod cluster;
 mod presence;
 mod returning;
 mod roamer;
+mod signing_out;
 mod storm;
 mod without_bus;
 
