@@ -37,9 +37,8 @@ use crate::{
 /// How many of the newest answers a group keeps, for those who are a little behind.
 const KEPT: usize = 64;
 
-/// How long the answer to a snapshot is kept, for a crowd that comes at once. What an auction
-/// shows besides its state (how many watch it, say) changes without an event.
-const SNAPSHOT_FRESH: Duration = Duration::from_secs(1);
+/// How long an answer that does not last is kept, for a crowd that comes at once.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The groups of a node.
 #[derive(Debug, Default)]
@@ -83,7 +82,6 @@ struct Made {
     answer: Arc<Answer>,
     /// Whether it depends on the viewer.
     reads_viewer: bool,
-    /// Whether anything in it failed: then the next one tries anew.
     has_errors: bool,
 }
 
@@ -215,9 +213,6 @@ impl Group {
         }
         let kept = self.kept(update);
         let made = kept.made.get_or_init(|| self.execute(schema, update, None)).await;
-        if made.has_errors {
-            lock(&self.answers).retain(|known| !Arc::ptr_eq(&known.made, &kept.made));
-        }
         if made.reads_viewer && session.is_some() {
             self.reads_viewer.store(true, Ordering::Relaxed);
             return self.execute(schema, update, session).await.answer;
@@ -228,12 +223,9 @@ impl Group {
     /// The place of the answer to one update.
     fn kept(&self, update: &Update) -> Kept {
         let mark = (update.sequence(), update.kind);
-        let is_fresh = |known: &Kept| {
-            update.kind != UpdateKind::Snapshot || known.since.elapsed() < SNAPSHOT_FRESH
-        };
         let mut answers = lock(&self.answers);
         if let Some(known) = answers.iter().rev().find(|known| known.mark == mark)
-            && is_fresh(known)
+            && (known.lasts() || known.since.elapsed() < FRESH)
         {
             return known.clone();
         }
@@ -268,6 +260,15 @@ impl Group {
             request = request.operation_name(name.clone());
         }
         request.data(number.clone())
+    }
+}
+
+impl Kept {
+    /// An event's answer lasts, if nothing in it failed. A snapshot's does not: what an auction
+    /// shows besides its state (how many watch it, say) changes without an event.
+    fn lasts(&self) -> bool {
+        let failed = || self.made.get().is_some_and(|made| made.has_errors);
+        self.mark.1 != UpdateKind::Snapshot && !failed()
     }
 }
 

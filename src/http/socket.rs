@@ -307,7 +307,14 @@ impl Socket {
                 Err(_) => ControlFlow::Break(Left::Gone),
             }
         };
-        timeout(self.settings.write_timeout, sent).await.unwrap_or_else(|_| too_slow())
+        tokio::select! {
+            biased;
+            sent = timeout(self.settings.write_timeout, sent) => {
+                sent.unwrap_or_else(|_| too_slow())
+            }
+            // A peer that takes nothing is not waited for.
+            () = sign_in::ended(session) => ControlFlow::Break(Left::SessionOver),
+        }
     }
 
     async fn send(&mut self, message: Message) -> ControlFlow<Left> {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use neighborbid::app::House;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -197,6 +198,29 @@ on_both! {
                 assert_eq!(position["maximum"], maximum.to_string(), "after {after}");
             }
         }
+        lamp.house.close().await.unwrap();
+    }
+
+    async fn a_failure_is_not_what_those_who_come_later_are_shown(db: &TestDatabase) {
+        let lamp = Lamp::with_bids(db).await;
+        let query = format!(
+            "subscription {{ auctionUpdated(auctionId: {:?}, after: {}) \
+             {{ sequence auction {{ bids(first: 1) {{ nodes {{ amount }} }} }} }} }}",
+            lamp.id, NEWEST - 1
+        );
+        // Both stay, so that what was made for the first is at hand for the second.
+        let (mut unlucky, mut later) =
+            (Socket::open(&lamp.nobody).await, Socket::open(&lamp.nobody).await);
+        let opened = db.open().await;
+        opened.write.execute_unprepared("ALTER TABLE bids RENAME TO hidden").await.unwrap();
+        subscribe(&mut unlucky, "1", &query, json!({})).await;
+        assert_eq!(next(&mut unlucky).await["errors"][0]["extensions"]["code"], "INTERNAL");
+        opened.write.execute_unprepared("ALTER TABLE hidden RENAME TO bids").await.unwrap();
+        opened.close().await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        subscribe(&mut later, "1", &query, json!({})).await;
+        let result = next(&mut later).await;
+        assert_eq!((sequence(&result), result.get("errors")), (NEWEST, None), "{result}");
         lamp.house.close().await.unwrap();
     }
 
