@@ -213,6 +213,9 @@ fn workers(
     let (rooms, ending) = (rooms.clone(), stop.clone());
     let sweeps = move || sweep::run(rooms.clone(), ending.clone());
     workers.push(tokio::spawn(Arc::clone(engine).supervise("the sweep", sweeps)));
+    let (sessions, ending) = (Arc::clone(engine), stop.clone());
+    let ends = move || Arc::clone(&sessions).watch_over_sessions(ending.clone());
+    workers.push(tokio::spawn(Arc::clone(engine).supervise("sessions", ends)));
     if let Some(nats) = nats {
         let (nats, ending) = (Arc::clone(nats), stop.clone());
         let watches = move || Arc::clone(&nats).run(ending.clone());

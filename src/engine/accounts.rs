@@ -138,7 +138,8 @@ impl Engine {
         Ok((token, Session { id, user, expires_at }))
     }
 
-    /// Ends a session: its token is dead when this returns.
+    /// Ends a session: its token is dead when this returns, and what held it open on this node
+    /// knows.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,6 +1,7 @@
 //! Living sessions that this node has read lately, so that most requests look no token up. A
-//! session that is signed out is forgotten at once: here by the one who does it, on other nodes by
-//! the bus; while the bus is down nothing is trusted but the database.
+//! session that is signed out is forgotten at once, and those who hold it are told: here by the
+//! one who does it, on other nodes by the bus; while the bus is down nothing is trusted but the
+//! database.
 
 use std::{
     collections::HashMap,
@@ -11,7 +12,10 @@ use std::{
 use entity::{Time, ids::SessionId};
 use tokio::sync::watch;
 
-use super::Session;
+use super::{
+    Session,
+    session_watch::{HeldSessions, SessionWatch},
+};
 use crate::live::bus::{Bus, Health, Listening, News, Subject};
 
 /// How long what was read is trusted: so late at most is a sign-out known that this node was not
@@ -28,6 +32,7 @@ pub(super) type TokenHash = [u8; 32];
 #[derive(Debug)]
 pub(super) struct KnownSessions {
     known: Arc<Mutex<Known>>,
+    held: Arc<HeldSessions>,
     bus: Arc<dyn Bus>,
     health: Option<watch::Receiver<Health>>,
     _listening: Listening,
@@ -55,13 +60,17 @@ impl KnownSessions {
     /// Nothing is known yet.
     pub fn new(bus: Arc<dyn Bus>) -> Self {
         let known = Arc::<Mutex<Known>>::default();
-        let hearing = Arc::clone(&known);
+        let held = Arc::<HeldSessions>::default();
+        let hearing = (Arc::clone(&known), Arc::clone(&held));
         let take = move |message: &[u8]| match serde_json::from_slice(message) {
-            Ok(id) => lock(&hearing).forget(id),
-            Err(_) => lock(&hearing).forget_all(),
+            Ok(id) => {
+                lock(&hearing.0).forget(id);
+                hearing.1.end(id);
+            }
+            Err(_) => lock(&hearing.0).forget_all(),
         };
         let _listening = bus.listen(Subject::Sessions, Box::new(take));
-        Self { known, health: bus.health(), bus, _listening }
+        Self { known, held, health: bus.health(), bus, _listening }
     }
 
     /// The living session of a token, if it is known and may be trusted.
@@ -92,9 +101,30 @@ impl KnownSessions {
         known.sessions.insert(token, (session, reading.began));
     }
 
-    /// Forgets a session that is signed out, on all nodes.
-    pub fn sign_out(&self, session: SessionId) {
+    /// Whether nothing was signed out since a reading began.
+    pub fn is_unchanged(&self, reading: Reading) -> bool {
+        lock(&self.known).signed_out == reading.signed_out
+    }
+
+    /// The sessions that are held on this node.
+    pub fn held(&self) -> &HeldSessions {
+        &self.held
+    }
+
+    /// Holds a session, to hear of its end.
+    pub fn hold(&self, session: &Session, now: Time) -> SessionWatch {
+        self.held.hold(session, now)
+    }
+
+    /// Forgets a session that is over, and ends what holds it on this node.
+    pub fn forget(&self, session: SessionId) {
         lock(&self.known).forget(session);
+        self.held.end(session);
+    }
+
+    /// Ends a session that is signed out, on all nodes.
+    pub fn sign_out(&self, session: SessionId) {
+        self.forget(session);
         self.bus.publish(&[News::SignedOut(session)]);
     }
 }
@@ -117,7 +147,36 @@ mod tests {
     use entity::ids::UserId;
 
     use super::*;
-    use crate::{domain::user::User, live::bus::NoBus};
+    use crate::{
+        domain::user::User,
+        live::bus::{NoBus, Report, Take},
+    };
+
+    /// A bus that keeps what is done with messages.
+    #[derive(Default)]
+    struct Heard(Mutex<Option<Take>>);
+
+    impl std::fmt::Debug for Heard {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Heard")
+        }
+    }
+
+    impl Bus for Heard {
+        fn node(&self) -> uuid::Uuid {
+            uuid::Uuid::nil()
+        }
+        fn publish(&self, _: &[News]) {}
+        fn report(&self, _: &Report) {}
+        fn listen(&self, subject: Subject, take: Take) -> Listening {
+            assert_eq!(subject, Subject::Sessions);
+            *self.0.lock().unwrap() = Some(take);
+            Listening::default()
+        }
+        fn health(&self) -> Option<watch::Receiver<Health>> {
+            None
+        }
+    }
 
     fn session() -> Arc<Session> {
         let (joined_at, username) = (Utc::now(), "ann".to_owned());
@@ -136,6 +195,23 @@ mod tests {
         assert_eq!(known.get(&token, session.expires_at), None, "it expired");
         known.sign_out(session.id);
         assert_eq!(known.get(&token, now), None, "it was signed out");
+    }
+
+    #[test]
+    fn a_sign_out_elsewhere_ends_what_holds_the_session_here() {
+        let bus = Arc::<Heard>::default();
+        let (known, session) = (KnownSessions::new(Arc::clone(&bus) as _), session());
+        let (token, now) = ([1; 32], Utc::now());
+        known.keep(known.reading(), token, Arc::clone(&session));
+        let (before, watch) = (known.reading(), known.hold(&session, now));
+        let hear = |message: &[u8]| bus.0.lock().unwrap().as_ref().unwrap()(message);
+        hear(&serde_json::to_vec(&SessionId::new()).unwrap());
+        assert!(!watch.is_over(), "it was another one");
+        hear(b"something newer");
+        assert!(!watch.is_over() && !known.is_unchanged(before), "who knows: ask the database");
+        assert_eq!(known.get(&token, now), None);
+        hear(&serde_json::to_vec(&session.id).unwrap());
+        assert!(watch.is_over());
     }
 
     #[test]

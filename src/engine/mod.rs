@@ -23,6 +23,7 @@ mod place_bid;
 mod places;
 mod queue;
 mod read;
+mod session_watch;
 mod supervision;
 mod tries;
 mod update_auction;
@@ -35,6 +36,7 @@ pub use error::{Error, may_pass};
 pub use lane::LaneSettings;
 pub use place_bid::{BidOutcome, PlaceBid};
 pub use places::Places;
+pub use session_watch::SessionWatch;
 pub use update_auction::UpdateAuction;
 pub use wallet::WalletMove;
 

@@ -29,8 +29,8 @@ impl Subscription {
         #[graphql(desc = "Which auction.")] auction_id: ID,
         #[graphql(desc = "The last sequence seen.")] after: Option<i32>,
     ) -> Result<impl Stream<Item = Result<AuctionUpdate>> + use<>> {
-        let updates = match ctx.data_opt::<Moment>() {
-            Some(Moment(update)) => stream::iter([Arc::clone(update)]).left_stream(),
+        let updates = match ctx.data_opt::<Arc<Moment>>() {
+            Some(moment) => stream::iter(moment.update()).left_stream(),
             None => {
                 let unknown = || coded(Code::NotFound, "There is no such auction.");
                 let auction: AuctionId = auction_id.parse().map_err(|_| unknown())?;

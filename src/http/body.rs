@@ -3,7 +3,7 @@
 use async_graphql::{Request, Variables};
 use serde_json::{Map, Value};
 
-use super::{document, documents::Documents};
+use super::{document, documents::Documents, variables};
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -64,15 +64,17 @@ impl Params {
     /// The parsed request.
     ///
     /// # Errors
-    /// With a sentence for the client, when the document is no document, asks for too much, or
-    /// does not say which of its operations is meant.
+    /// With a sentence for the client, when the document is no document, asks for too much, does
+    /// not say which of its operations is meant, or lacks a variable.
     pub fn into_request(self, documents: &Documents) -> Result<ParsedRequest, String> {
         let document = documents.read(&self.query)?;
         let name = self.operation_name.as_deref();
-        let kind =
-            document::kind(&document, name).ok_or("It is not clear which operation is meant.")?;
-        let mut request =
-            Request::new(self.query).variables(Variables::from_json(Value::Object(self.variables)));
+        let operation = document::operation(&document, name)
+            .ok_or("It is not clear which operation is meant.")?;
+        let kind = operation.ty;
+        let given = Variables::from_json(Value::Object(self.variables));
+        let variables = variables::complete(operation, given)?;
+        let mut request = Request::new(self.query).variables(variables);
         if let Some(name) = self.operation_name {
             request = request.operation_name(name);
         }

@@ -9,7 +9,7 @@ use async_graphql::{
         parse_query,
         types::{
             DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition,
-            OperationType, Selection, SelectionSet,
+            Selection, SelectionSet,
         },
     },
 };
@@ -69,11 +69,6 @@ pub fn operation<'a>(
             all.next().filter(|_| all.next().is_none()).map(|operation| &operation.node)
         }
     }
-}
-
-/// Of which type the meant operation is.
-pub fn kind(document: &ExecutableDocument, name: Option<&str>) -> Option<OperationType> {
-    operation(document, name).map(|operation| operation.ty)
 }
 
 /// The deepest nesting of brackets outside of strings and comments.
@@ -190,6 +185,8 @@ impl<'a> Count<'a> {
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::parser::types::OperationType;
+
     use super::*;
 
     const LIMITS: DocumentLimits = DocumentLimits { aliases: 3, fields: 50 };
@@ -222,8 +219,9 @@ mod tests {
     #[test]
     fn the_operation_meant_must_be_clear() {
         let document = parse("query a {x} mutation b {y}", LIMITS).unwrap();
-        assert_eq!(kind(&document, Some("b")), Some(OperationType::Mutation));
-        assert_eq!(kind(&document, Some("c")), None);
-        assert_eq!(kind(&document, None), None);
+        let kind = |name| operation(&document, name).map(|operation| operation.ty);
+        assert_eq!(kind(Some("b")), Some(OperationType::Mutation));
+        assert_eq!(kind(Some("c")), None);
+        assert_eq!(kind(None), None);
     }
 }

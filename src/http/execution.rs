@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, Feed, Session},
-    graphql::{ClientAddress, RequestId, Schema},
+    graphql::{ClientAddress, RequestId, Schema, asked_by},
 };
 
 /// The answers of an operation: one, or those of a subscription. One with `errors` of a request
@@ -52,7 +52,7 @@ pub fn run(parsed: ParsedRequest, session: Option<Arc<Session>>, around: &Surrou
     if kind != OperationType::Subscription {
         return Box::pin(stream::once(single(request, session, around.clone())));
     }
-    match around.shared.wish(&mut request, session.as_ref()) {
+    match around.shared.wish(&mut request) {
         Some(wish) => shared(wish, request, session, around.clone()),
         None => own(request, session, around),
     }
@@ -82,8 +82,8 @@ fn own(request: Request, session: Option<Arc<Session>>, around: &Surroundings) -
 enum Sharing {
     /// Nothing is read yet. In a box: what is done with once should not weigh on those who watch.
     Wished(Box<(Wish, Request, Option<Arc<Session>>, Surroundings)>),
-    Watching(Feed, Arc<Group>, Schema, Counter),
-    /// It cannot be watched: the schema says why.
+    Watching(Feed, Arc<Group>, Schema, Option<Arc<Session>>, Counter),
+    /// It is not a valid request, or cannot be watched: the schema says why.
     Refused(Answers),
 }
 
@@ -102,10 +102,10 @@ fn shared(
             sharing = begin(wish, request, session, around).await;
         }
         let answer = match &mut sharing {
-            Sharing::Watching(feed, group, schema, deliveries) => {
+            Sharing::Watching(feed, group, schema, session, deliveries) => {
                 let update = feed.next().await?;
                 deliveries.increment(1);
-                group.answer(schema, &update).await
+                group.answer(schema, &update, session.as_ref()).await
             }
             Sharing::Refused(answers) => answers.next().await?,
             Sharing::Wished(..) => return None,
@@ -121,10 +121,14 @@ async fn begin(
     around: Surroundings,
 ) -> Sharing {
     let Wish { auction, after, group } = wish;
+    // Before anything is waited for: the next event may be hours away.
+    if let Some(refusal) = group.refusal(&around.schema).await {
+        return Sharing::Refused(Box::pin(stream::once(async move { refusal })));
+    }
     match around.engine.watch(auction, after).await {
         Ok(Some(feed)) => {
             let deliveries = metrics::counter!("neighborbid_deliveries_total");
-            Sharing::Watching(feed, group, around.schema, deliveries)
+            Sharing::Watching(feed, group, around.schema, session, deliveries)
         }
         _ => Sharing::Refused(own(request, session, &around)),
     }
@@ -135,10 +139,7 @@ fn with_asker(
     session: Option<Arc<Session>>,
     around: &Surroundings,
 ) -> (Request, RequestId) {
-    let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
+    let number = RequestId::new();
     let request = request.data(number.clone()).data(around.address);
-    match session {
-        Some(session) => (request.data(session), number),
-        None => (request, number),
-    }
+    (asked_by(request, session), number)
 }

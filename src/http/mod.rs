@@ -20,6 +20,7 @@ mod socket;
 mod sockets;
 mod sse;
 mod upgrade;
+mod variables;
 
 pub use document::DocumentLimits;
 pub use doors::{Doors, Peer};

@@ -19,8 +19,13 @@ use super::{
 };
 use crate::{engine::Session, graphql::Code};
 
-/// A frame's text, ready to be sent.
-type Frame = Vec<u8>;
+/// A frame, ready to be sent.
+#[derive(Debug)]
+pub struct Frame {
+    pub text: Vec<u8>,
+    /// Whether it answers a mutation: that is told even to one whose session it ended.
+    pub is_of_mutation: bool,
+}
 
 /// The operations that run on a socket.
 #[derive(Default)]
@@ -36,8 +41,8 @@ struct Operation {
     head: Vec<u8>,
     /// `None` once it is over.
     answers: Option<Answers>,
-    /// Ends by the client or by its final event alone; a query or a mutation ends by itself.
-    is_subscription: bool,
+    /// A subscription ends by the client or by its final event alone, others by themselves.
+    kind: OperationType,
 }
 
 impl Operations {
@@ -56,8 +61,17 @@ impl Operations {
 
     /// Ends what would not end by itself.
     pub fn end_subscriptions(&mut self) {
+        self.end_unless(|kind| kind != OperationType::Subscription);
+    }
+
+    /// Ends all but the mutations, which are to be answered.
+    pub fn end_reads(&mut self) {
+        self.end_unless(|kind| kind == OperationType::Mutation);
+    }
+
+    fn end_unless(&mut self, stays: impl Fn(OperationType) -> bool) {
         for operation in self.running.values_mut() {
-            operation.answers = operation.answers.take().filter(|_| !operation.is_subscription);
+            operation.answers = operation.answers.take().filter(|_| stays(operation.kind));
         }
     }
 
@@ -71,14 +85,14 @@ impl Operations {
         params: Value,
         session: Option<Arc<Session>>,
         around: &Surroundings,
-    ) -> Result<(), Frame> {
+    ) -> Result<(), Vec<u8>> {
         let parsed = Params::from_json(params).and_then(|p| p.into_request(&around.documents));
         let parsed = parsed.map_err(|why| error_frame(&id, &refusal(Code::BadUserInput, &why)))?;
-        let is_subscription = parsed.kind == OperationType::Subscription;
+        let kind = parsed.kind;
         let answers = Some(execution::run(parsed, session, around));
         let head = message::next_head(&id);
         let id = Arc::<str>::from(id);
-        let operation = Operation { id: Arc::clone(&id), head, answers, is_subscription };
+        let operation = Operation { id: Arc::clone(&id), head, answers, kind };
         self.running.insert(id, operation);
         Ok(())
     }
@@ -95,7 +109,7 @@ impl Stream for Operation {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
         let Some(answers) = &mut self.answers else { return Poll::Ready(None) };
         let answer = ready!(answers.as_mut().poll_next(cx));
-        Poll::Ready(Some(match answer {
+        let text = match answer {
             Some(answer) if answer.errors.is_none() => message::next(&self.head, &answer.body),
             Some(answer) => {
                 self.answers = None;
@@ -105,10 +119,12 @@ impl Stream for Operation {
                 self.answers = None;
                 message::complete(&self.id).into_bytes()
             }
-        }))
+        };
+        let is_of_mutation = self.kind == OperationType::Mutation;
+        Poll::Ready(Some(Frame { text, is_of_mutation }))
     }
 }
 
-fn error_frame(id: &str, answer: &Answer) -> Frame {
+fn error_frame(id: &str, answer: &Answer) -> Vec<u8> {
     message::error(id, answer.errors.as_ref().unwrap_or(&Value::Null)).into_bytes()
 }

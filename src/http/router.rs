@@ -32,12 +32,11 @@ use super::{
     sign_in,
     socket::SocketSettings,
     sockets::Sockets,
-    sse::{self, Asker},
-    upgrade,
+    sse, upgrade,
 };
 use crate::{
     engine::Engine,
-    graphql::{ClientAddress, Code, RequestId, Schema},
+    graphql::{ClientAddress, Code, RequestId, Schema, asked_by},
 };
 
 /// HTTP's bounds.
@@ -204,13 +203,7 @@ async fn respond(
     let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
     let session = match sign_in::session(&app.engine, authorization, number).await {
         Ok(session) => session,
-        Err(answer) => {
-            let status = match answer.code {
-                Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            return send(status, media, answer);
-        }
+        Err(answer) => return send_unsigned(media, answer),
     };
     let parsed = params.into_request(&app.documents);
     let kind = parsed.as_ref().ok().map(|parsed| parsed.kind);
@@ -221,8 +214,10 @@ async fn respond(
     }
     let is_subscription = kind == Some(OperationType::Subscription);
     if accepted.events && (is_subscription || accepted.single.is_none()) {
-        let asker = Asker { authorization: authorization.map(str::to_owned), session, address };
-        return sse::respond(app, parsed, asker);
+        return match sign_in::watch(&app.engine, authorization, number).await {
+            Ok(session) => sse::respond(app, parsed, session, address),
+            Err(answer) => send_unsigned(media, answer),
+        };
     }
     let ParsedRequest { request, .. } = match parsed {
         Ok(parsed) => parsed,
@@ -232,17 +227,14 @@ async fn respond(
         let why = "Subscriptions go over the WebSocket at this address, or as text/event-stream.";
         return send_answer(media, refusal(Code::BadUserInput, why));
     }
-    let mut request = request.data(number.clone()).data(address);
-    if let Some(session) = session {
-        request = request.data(session);
-    }
+    let request = asked_by(request.data(number.clone()).data(address), session);
     let response = app.schema.execute(request).await;
     send_answer(media, answer(response, number))
 }
 
 /// Gives every request a number, which its answer and the log carry.
 async fn numbered(mut request: Request, next: Next) -> Response {
-    let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
+    let number = RequestId::new();
     request.extensions_mut().insert(number.clone());
     let mut response = next.run(request).await;
     if let Ok(value) = HeaderValue::from_str(&number.0) {
@@ -261,6 +253,15 @@ async fn other() -> Response {
 fn not_acceptable() -> Response {
     let answer = refusal(Code::BadUserInput, "Accept application/graphql-response+json.");
     send(StatusCode::NOT_ACCEPTABLE, MediaType::Json, answer)
+}
+
+/// Whose token is dead, or cannot be looked up.
+fn send_unsigned(media: MediaType, answer: Answer) -> Response {
+    let status = match answer.code {
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    send(status, media, answer)
 }
 
 /// By the specification, a refused request is 400 in the new media type and 200 in the old one.

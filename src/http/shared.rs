@@ -1,38 +1,44 @@
 //! Once, not a thousand times: watchers of an auction who asked for the same thing share one
 //! execution and one serialisation an event; only the client's id is spliced in.
 //!
-//! Who asked the same: equal document, operation, variables (but for where to begin) and viewer
-//! class. A document that mentions nothing of the viewer's is executed for nobody, so there is
-//! nothing to leak; one that does is shared by one viewer's sockets alone.
+//! Who asked the same: equal document, operation and variables (but for where to begin). A shared
+//! answer is executed for nobody, so there is nothing to leak. Where anything in it asked who the
+//! viewer is, it is kept for those who are signed out alone: every other watcher's is executed for
+//! that watcher and never kept, so that it is never another's, and never stale.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use async_graphql::{
     Name, Request, Value as ConstValue, Variables,
-    parser::types::{ExecutableDocument, Field, Selection},
+    parser::types::{ExecutableDocument, Field, OperationDefinition, Selection},
 };
 use async_graphql_value::Value;
-use entity::ids::{AuctionId, UserId};
+use entity::ids::AuctionId;
 use futures_util::StreamExt;
 use tokio::sync::OnceCell;
 
 use super::{
     document,
     response::{Answer, answer},
+    variables,
 };
 use crate::{
     engine::{Session, Update, UpdateKind},
-    graphql::{Moment, RequestId, Schema},
+    graphql::{Moment, RequestId, Schema, asked_by},
 };
-
-/// The fields whose answer depends on who asks.
-const VIEWERS_OWN: [&str; 2] = ["viewerPosition", "viewerUpdated"];
 
 /// How many of the newest answers a group keeps, for those who are a little behind.
 const KEPT: usize = 64;
+
+/// How long an answer that does not last is kept, for a crowd that comes at once.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The groups of a node.
 #[derive(Debug, Default)]
@@ -45,7 +51,6 @@ struct Key {
     query: String,
     operation: Option<String>,
     variables: String,
-    viewer: Option<UserId>,
 }
 
 /// Those who asked the same.
@@ -55,13 +60,30 @@ pub struct Group {
     key: Key,
     document: ExecutableDocument,
     variables: Variables,
-    /// Of a viewer's own group only.
-    session: Option<Arc<Session>>,
-    answers: Mutex<VecDeque<Made>>,
+    /// What the schema refuses the request with, once that was asked.
+    refusal: OnceCell<Option<Arc<Answer>>>,
+    /// Whether an answer was found to depend on the viewer: then none is tried to be shared.
+    reads_viewer: AtomicBool,
+    answers: Mutex<VecDeque<Kept>>,
 }
 
-/// An answer that is made, or being made.
-type Made = (Mark, Arc<OnceCell<Arc<Answer>>>);
+/// An answer that is kept.
+#[derive(Debug, Clone)]
+struct Kept {
+    mark: Mark,
+    since: Instant,
+    /// Filled when it is made.
+    made: Arc<OnceCell<Made>>,
+}
+
+/// An answer that was made.
+#[derive(Debug)]
+struct Made {
+    answer: Arc<Answer>,
+    /// Whether it depends on the viewer.
+    reads_viewer: bool,
+    has_errors: bool,
+}
 
 /// Which update an answer is of.
 type Mark = (i64, UpdateKind);
@@ -81,11 +103,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     /// The wish that a subscription states; `None` when it is of another kind, or unusual enough
     /// that the schema should answer it by itself.
-    pub fn wish(
-        self: &Arc<Self>,
-        request: &mut Request,
-        session: Option<&Arc<Session>>,
-    ) -> Option<Wish> {
+    pub fn wish(self: &Arc<Self>, request: &mut Request) -> Option<Wish> {
         let (name, mut variables) = (request.operation_name.clone(), request.variables.clone());
         let document = request.parsed_query().ok()?.clone();
         let operation = document::operation(&document, name.as_deref())?;
@@ -106,37 +124,35 @@ impl Shared {
             }
             Some(_) => return None,
         };
-        if let Some(name) = only_the_beginning(root, &request.query) {
-            variables.insert(name, ConstValue::Null);
+        if let Some((name, value)) = only_the_beginning(root, &document, operation, after) {
+            variables.insert(name, value);
         }
-        let is_own = VIEWERS_OWN.iter().any(|field| request.query.contains(field));
-        let session = session.filter(|_| is_own).cloned();
         let key = Key {
             query: request.query.clone(),
             operation: name,
             variables: serde_json::to_string(&variables).ok()?,
-            viewer: session.as_ref().map(|session| session.user.id),
         };
-        let group = self.group(key, || (document, variables, session));
+        let group = self.group(key, || (document, variables));
         Some(Wish { auction, after, group })
     }
 
     fn group(
         self: &Arc<Self>,
         key: Key,
-        make: impl FnOnce() -> (ExecutableDocument, Variables, Option<Arc<Session>>),
+        make: impl FnOnce() -> (ExecutableDocument, Variables),
     ) -> Arc<Group> {
         let mut groups = lock(&self.groups);
         if let Some(group) = groups.get(&key).and_then(Weak::upgrade) {
             return group;
         }
-        let (document, variables, session) = make();
+        let (document, variables) = make();
         let group = Arc::new(Group {
             shared: Arc::clone(self),
             key: key.clone(),
             document,
             variables,
-            session,
+            refusal: OnceCell::new(),
+            reads_viewer: AtomicBool::new(false),
             answers: Mutex::default(),
         });
         groups.insert(key, Arc::downgrade(&group));
@@ -152,52 +168,107 @@ fn argument(field: &Field, name: &str, variables: &Variables) -> Option<ConstVal
     }
 }
 
-/// The variable that says where to begin, when it says nothing else: it stands in the document
-/// where it is declared and where it is given, and nowhere besides.
-fn only_the_beginning(root: &Field, query: &str) -> Option<Name> {
+/// The variable that says where to begin, when it says nothing else, and a value for it that is
+/// the same for all who watch: where each begins shows in no answer.
+fn only_the_beginning(
+    root: &Field,
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    after: Option<i64>,
+) -> Option<(Name, ConstValue)> {
     let Value::Variable(name) = &root.get_argument("after")?.node else { return None };
-    let is_whole = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    let marked = format!("${name}");
-    let uses = query.match_indices(&marked);
-    let uses = uses.filter(|(at, _)| query.get(at + marked.len()..).is_some_and(is_whole));
-    (uses.count() == 2).then(|| name.clone())
+    let mut definitions = operation.variable_definitions.iter();
+    let definition = definitions.find(|definition| definition.node.name.node == *name)?;
+    let value = match after {
+        _ if definition.node.var_type.node.nullable => ConstValue::Null,
+        Some(_) => ConstValue::from(0),
+        // It must not be null, and the schema says so.
+        None => return None,
+    };
+    (variables::uses(document, operation, name) == 1).then(|| (name.clone(), value))
 }
 
 impl Group {
-    /// The answer to one update, made once for all.
-    pub async fn answer(&self, schema: &Schema, update: &Arc<Update>) -> Arc<Answer> {
-        let mark = (update.sequence(), update.kind);
-        let cell = {
-            let mut answers = lock(&self.answers);
-            match answers.iter().rev().find(|(known, _)| *known == mark) {
-                Some((_, cell)) => Arc::clone(cell),
-                None => {
-                    let cell = Arc::new(OnceCell::new());
-                    if answers.len() >= KEPT {
-                        answers.pop_front();
-                    }
-                    answers.push_back((mark, Arc::clone(&cell)));
-                    cell
-                }
-            }
+    /// What the schema refuses this request with, if it is not valid; asked once for all.
+    pub async fn refusal(&self, schema: &Schema) -> Option<Arc<Answer>> {
+        let validate = async || {
+            let number = RequestId::new();
+            let request = self.request(&number).data(Moment::never());
+            let refused = schema.execute_stream(request).next().await;
+            refused.map(|response| Arc::new(answer(response, &number)))
         };
-        Arc::clone(cell.get_or_init(|| self.execute(schema, update)).await)
+        self.refusal.get_or_init(validate).await.clone()
     }
 
-    async fn execute(&self, schema: &Schema, update: &Arc<Update>) -> Arc<Answer> {
+    /// The answer to one update: made once for all, or for this viewer alone where it depends on
+    /// who asks.
+    pub async fn answer(
+        &self,
+        schema: &Schema,
+        update: &Arc<Update>,
+        session: Option<&Arc<Session>>,
+    ) -> Arc<Answer> {
+        if session.is_some() && self.reads_viewer.load(Ordering::Relaxed) {
+            return self.execute(schema, update, session).await.answer;
+        }
+        let kept = self.kept(update);
+        let made = kept.made.get_or_init(|| self.execute(schema, update, None)).await;
+        if made.reads_viewer && session.is_some() {
+            self.reads_viewer.store(true, Ordering::Relaxed);
+            return self.execute(schema, update, session).await.answer;
+        }
+        Arc::clone(&made.answer)
+    }
+
+    /// The place of the answer to one update.
+    fn kept(&self, update: &Update) -> Kept {
+        let mark = (update.sequence(), update.kind);
+        let mut answers = lock(&self.answers);
+        if let Some(known) = answers.iter().rev().find(|known| known.mark == mark)
+            && (known.lasts() || known.since.elapsed() < FRESH)
+        {
+            return known.clone();
+        }
+        if answers.len() >= KEPT {
+            answers.pop_front();
+        }
+        let kept = Kept { mark, since: Instant::now(), made: Arc::default() };
+        answers.push_back(kept.clone());
+        kept
+    }
+
+    async fn execute(
+        &self,
+        schema: &Schema,
+        update: &Arc<Update>,
+        session: Option<&Arc<Session>>,
+    ) -> Made {
         metrics::counter!("neighborbid_renderings_total").increment(1);
-        let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
+        let (number, moment) = (RequestId::new(), Moment::of(Arc::clone(update)));
+        let request = self.request(&number).data(Arc::clone(&moment));
+        let request = asked_by(request, session.cloned());
+        let response = schema.execute_stream(request).next().await.unwrap_or_default();
+        let has_errors = !response.errors.is_empty();
+        let answer = Arc::new(answer(response, &number));
+        Made { answer, reads_viewer: moment.viewer_was_read(), has_errors }
+    }
+
+    fn request(&self, number: &RequestId) -> Request {
         let mut request = Request::new(self.key.query.clone()).variables(self.variables.clone());
         request.set_parsed_query(self.document.clone());
         if let Some(name) = &self.key.operation {
             request = request.operation_name(name.clone());
         }
-        if let Some(session) = &self.session {
-            request = request.data(session.clone());
-        }
-        let request = request.data(number.clone()).data(Moment(Arc::clone(update)));
-        let response = schema.execute_stream(request).next().await;
-        Arc::new(answer(response.unwrap_or_default(), &number))
+        request.data(number.clone())
+    }
+}
+
+impl Kept {
+    /// An event's answer lasts, if nothing in it failed. A snapshot's does not: what an auction
+    /// shows besides its state (how many watch it, say) changes without an event.
+    fn lasts(&self) -> bool {
+        let failed = || self.made.get().is_some_and(|made| made.has_errors);
+        self.mark.1 != UpdateKind::Snapshot && !failed()
     }
 }
 

@@ -15,17 +15,23 @@ use tokio_util::sync::CancellationToken;
 use super::{
     execution::Surroundings,
     message::{self, ClientMessage, Close},
-    operations::Operations,
-    response::refusal,
+    operations::{Frame, Operations},
+    response::{Answer, refusal},
     sign_in,
 };
 use crate::{
-    engine::{Engine, Session},
+    engine::{Engine, Session, SessionWatch},
     graphql::{Code, RequestId},
 };
 
 /// How many frames one write carries at most.
 const TOGETHER: usize = 32;
+
+/// How long mutations that run may take to be answered when the session is over.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// How long the closing handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(2);
 
 /// How long a peer that is too slow may take to hear so.
 pub const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -58,27 +64,41 @@ pub struct Socket {
 enum Left {
     /// We close it, saying why.
     Closing(Close),
-    /// The peer closed it, or is gone.
+    /// The session is over: what runs is ended, and we close it.
+    SessionOver,
+    /// The peer closed it, and is to be answered.
+    Closed,
+    /// The peer is gone.
     Gone,
 }
 
 /// Who asked, since `connection_init`.
 struct Signed {
-    /// The `authorization` that came along: looked up again for each operation, so that a token
-    /// is dead the moment it is signed out.
+    /// The `authorization` that came along: looked up again for each operation.
     authorization: Option<String>,
+    /// Ends the socket with the session; None for somebody who is not signed in.
+    session: Option<SessionWatch>,
 }
 
 impl Socket {
     /// Serves the socket until it closes.
     pub async fn run(mut self) {
         let mut operations = Operations::default();
-        let left = match self.serve(&mut operations).await {
-            ControlFlow::Break(left) => left,
-            ControlFlow::Continue(()) => Left::Closing(self.finish(&mut operations).await),
-        };
-        if let Left::Closing(close) = left {
-            self.refuse(close).await;
+        match self.serve(&mut operations).await {
+            ControlFlow::Break(Left::Closing(close)) => self.refuse(close).await,
+            ControlFlow::Break(Left::SessionOver) => {
+                operations.end_reads();
+                let _ = timeout(LAST_ANSWERS, self.finish(&mut operations)).await;
+                self.refuse(Close::FORBIDDEN).await;
+            }
+            ControlFlow::Break(Left::Closed) => self.answer_close().await,
+            ControlFlow::Break(Left::Gone) => {}
+            // The house closes: queries and mutations that run are let end, subscriptions are not.
+            ControlFlow::Continue(()) => {
+                operations.end_subscriptions();
+                self.finish(&mut operations).await;
+                self.refuse(Close::GOING_AWAY).await;
+            }
         }
     }
 
@@ -87,28 +107,37 @@ impl Socket {
         let frame = CloseFrame { code: close.code, reason: close.reason.into_owned().into() };
         let told = self.socket.send(Message::Close(Some(frame)));
         if let Ok(Ok(())) = timeout(LAST_WORDS, told).await {
-            let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
-            let _ = timeout(Duration::from_secs(2), answered).await;
+            self.answer_close().await;
         }
+    }
+
+    /// Reads to the end of the closing handshake: the close that answers the peer's leaves with
+    /// it, with the peer's own code, and the peer waits for us to end the connection.
+    async fn answer_close(&mut self) {
+        let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(HANDSHAKE, answered).await;
     }
 
     /// Handles what comes and sends what is ready. Continues when the house closes.
     async fn serve(&mut self, operations: &mut Operations) -> ControlFlow<Left> {
         let Clocks { init_by, mut pings } = self.clocks();
-        let mut signed = None;
+        let mut signed = None::<Signed>;
         let mut silent = 0;
         // Made once: each would take its turn at a lock that all sockets share.
         let stop = self.stop.clone();
         let mut stopped = pin!(stop.cancelled());
         let mut turns = 0;
         loop {
-            // What is to be sent comes first, for looking whether anything came costs as much as
-            // sending; but only so many times in a row.
+            let session = signed.as_ref().and_then(|signed| signed.session.as_ref());
+            // The session's end comes before all that is ready. Then what is to be sent, for
+            // looking whether anything came costs as much as sending; but only so many times in a
+            // row.
             tokio::select! {
                 biased;
+                () = sign_in::ended(session) => return ControlFlow::Break(Left::SessionOver),
                 Some(frame) = operations.next(), if turns < TOGETHER => {
                     turns += 1;
-                    self.send_ready(frame, operations).await?;
+                    self.send_ready(frame, operations, session).await?;
                 }
                 incoming = self.socket.recv() => {
                     (silent, turns) = (0, 0);
@@ -123,7 +152,6 @@ impl Socket {
                         return ControlFlow::Break(Left::Gone);
                     }
                     self.send(Message::Ping(Default::default())).await?;
-                    self.check_token(signed.as_ref()).await?;
                 }
                 () = sleep_until(init_by), if signed.is_none() => {
                     return ControlFlow::Break(Left::Closing(Close::INIT_TIMEOUT));
@@ -140,15 +168,13 @@ impl Socket {
         Clocks { init_by: now + self.settings.init_timeout, pings: interval_at(now + every, every) }
     }
 
-    /// The house closes: queries and mutations that run are let end, subscriptions are not.
-    async fn finish(&mut self, operations: &mut Operations) -> Close {
-        operations.end_subscriptions();
+    /// Lets what still runs end, and answers it.
+    async fn finish(&mut self, operations: &mut Operations) {
         while let Some(frame) = operations.next().await {
-            if self.send_text(frame).await.is_break() {
+            if self.send_text(frame.text).await.is_break() {
                 break;
             }
         }
-        Close::GOING_AWAY
     }
 
     async fn handle(
@@ -160,7 +186,7 @@ impl Socket {
         let text = match incoming {
             Message::Text(text) => text,
             Message::Ping(_) | Message::Pong(_) => return ControlFlow::Continue(()),
-            Message::Close(_) => return ControlFlow::Break(Left::Gone),
+            Message::Close(_) => return ControlFlow::Break(Left::Closed),
             Message::Binary(_) => return closing(Close::INVALID),
         };
         if text.len() > self.settings.message_bytes {
@@ -194,8 +220,13 @@ impl Socket {
             Some(Value::String(value)) => Some(value.clone()),
             Some(_) => return ControlFlow::Break(Left::Closing(Close::FORBIDDEN)),
         };
-        match self.session(authorization.as_deref()).await {
-            Ok(_) => ControlFlow::Continue(Signed { authorization }),
+        let watched =
+            sign_in::watch(&self.engine, authorization.as_deref(), &RequestId::new()).await;
+        match watched.map_err(|answer| close_of(&answer)) {
+            Ok(watched) => {
+                let session = watched.map(|(_, session)| session);
+                ControlFlow::Continue(Signed { authorization, session })
+            }
             Err(close) => ControlFlow::Break(Left::Closing(close)),
         }
     }
@@ -205,20 +236,8 @@ impl Socket {
         &mut self,
         authorization: Option<&str>,
     ) -> Result<Option<Arc<Session>>, Close> {
-        let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
-        let session = sign_in::session(&self.engine, authorization, &number).await;
-        session.map_err(|answer| match answer.code {
-            Code::Unauthenticated => Close::FORBIDDEN,
-            _ => Close::INTERNAL,
-        })
-    }
-
-    async fn check_token(&mut self, signed: Option<&Signed>) -> ControlFlow<Left> {
-        let authorization = signed.and_then(|signed| signed.authorization.as_deref());
-        match self.session(authorization).await {
-            Err(close) if close == Close::FORBIDDEN => closing(close),
-            _ => ControlFlow::Continue(()),
-        }
+        let session = sign_in::session(&self.engine, authorization, &RequestId::new()).await;
+        session.map_err(|answer| close_of(&answer))
     }
 
     async fn begin(
@@ -261,15 +280,21 @@ impl Socket {
     /// Sends a frame together with those that are ready too: one write for all.
     async fn send_ready(
         &mut self,
-        frame: Vec<u8>,
+        frame: Frame,
         operations: &mut Operations,
+        session: Option<&SessionWatch>,
     ) -> ControlFlow<Left> {
         let socket = &mut self.socket;
         let sent = async {
             let mut next = Some(frame);
             for place in 1..=TOGETHER {
                 let Some(frame) = next.take() else { break };
-                let Ok(text) = Utf8Bytes::try_from(frame) else { return closing(Close::INTERNAL) };
+                // Looked at after the frame was made: what happened since the end is in none.
+                if session.is_some_and(SessionWatch::is_over) && !frame.is_of_mutation {
+                    return ControlFlow::Break(Left::SessionOver);
+                }
+                let text = Utf8Bytes::try_from(frame.text);
+                let Ok(text) = text else { return closing(Close::INTERNAL) };
                 if socket.feed(Message::Text(text)).await.is_err() {
                     return ControlFlow::Break(Left::Gone);
                 }
@@ -282,7 +307,14 @@ impl Socket {
                 Err(_) => ControlFlow::Break(Left::Gone),
             }
         };
-        timeout(self.settings.write_timeout, sent).await.unwrap_or_else(|_| too_slow())
+        tokio::select! {
+            biased;
+            sent = timeout(self.settings.write_timeout, sent) => {
+                sent.unwrap_or_else(|_| too_slow())
+            }
+            // A peer that takes nothing is not waited for.
+            () = sign_in::ended(session) => ControlFlow::Break(Left::SessionOver),
+        }
     }
 
     async fn send(&mut self, message: Message) -> ControlFlow<Left> {
@@ -297,6 +329,14 @@ impl Socket {
 struct Clocks {
     init_by: Instant,
     pings: tokio::time::Interval,
+}
+
+/// The close for one whose token is dead, or cannot be looked up.
+fn close_of(refused: &Answer) -> Close {
+    match refused.code {
+        Code::Unauthenticated => Close::FORBIDDEN,
+        _ => Close::INTERNAL,
+    }
 }
 
 /// What the peer does not take would wait for ever.

@@ -4,6 +4,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
+use async_graphql::parser::types::OperationType;
 use axum::{
     body::{Body, Bytes},
     http::{HeaderName, StatusCode, header},
@@ -16,14 +17,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     body::ParsedRequest,
     execution::{self, Answers, Surroundings},
-    response::refusal,
+    response::{Answer, refusal},
     router::App,
     sign_in,
     sockets::Place,
 };
 use crate::{
-    engine::{Engine, Session},
-    graphql::{ClientAddress, Code, RequestId},
+    engine::{Session, SessionWatch},
+    graphql::{ClientAddress, Code},
 };
 
 /// The last event. Without its empty data, browsers would not tell it.
@@ -32,20 +33,12 @@ const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata:\n\n");
 /// A comment, so that whoever stands between knows that the stream lives.
 const PING: Bytes = Bytes::from_static(b":\n\n");
 
-/// Who asks.
-pub struct Asker {
-    /// The header: looked up again now and then, so that a token dies when it is signed out.
-    pub authorization: Option<String>,
-    pub session: Option<Arc<Session>>,
-    pub address: ClientAddress,
-}
-
 /// A running stream.
 struct Running {
     /// None when only `complete` is left.
     answers: Option<Answers>,
-    authorization: Option<String>,
-    engine: Arc<Engine>,
+    /// Ends the stream with the session; None for somebody who is not signed in.
+    session: Option<SessionWatch>,
     stop: CancellationToken,
     pings: Interval,
     _place: Place,
@@ -53,26 +46,27 @@ struct Running {
 
 /// The answers of an operation as a stream of events. What is refused before it runs is an event
 /// too: a browser's own client would take a status for the connection's fault.
-pub fn respond(app: &App, parsed: Result<ParsedRequest, String>, asker: Asker) -> Response {
-    let Some(place) = app.sockets.enter(asker.address.0) else {
+pub fn respond(
+    app: &App,
+    parsed: Result<ParsedRequest, String>,
+    signed_in: Option<(Arc<Session>, SessionWatch)>,
+    address: ClientAddress,
+) -> Response {
+    let Some(place) = app.sockets.enter(address.0) else {
         let why = "too many sockets from this address\n";
         return (StatusCode::TOO_MANY_REQUESTS, why).into_response();
     };
+    let (session, watch) = signed_in.unzip();
+    // A mutation is answered whatever becomes of the session: it may be what ends it.
+    let is_mutation = parsed.as_ref().is_ok_and(|it| it.kind == OperationType::Mutation);
     let answers: Answers = match parsed {
-        Ok(parsed) => {
-            let around = Surroundings::of(app, asker.address);
-            execution::run(parsed, asker.session, &around)
-        }
-        Err(why) => {
-            let answer = Arc::new(refusal(Code::BadUserInput, &why));
-            Box::pin(stream::once(async move { answer }))
-        }
+        Ok(parsed) => execution::run(parsed, session, &Surroundings::of(app, address)),
+        Err(why) => only(refusal(Code::BadUserInput, &why)),
     };
     let every = app.http.socket.ping_interval;
     let running = Running {
         answers: Some(answers),
-        authorization: asker.authorization,
-        engine: Arc::clone(&app.engine),
+        session: watch.filter(|_| !is_mutation),
         stop: app.stop.clone(),
         pings: interval_at(Instant::now() + every, every),
         _place: place,
@@ -87,31 +81,40 @@ pub fn respond(app: &App, parsed: Result<ParsedRequest, String>, asker: Asker) -
     (headers, Body::from_stream(events)).into_response()
 }
 
+/// One answer.
+fn only(answer: Answer) -> Answers {
+    let answer = Arc::new(answer);
+    Box::pin(stream::once(async move { answer }))
+}
+
 impl Running {
-    /// The next event. Ends with `complete` where the operation does; without it where the house
-    /// closes or the token is dead, so that the client comes back.
+    /// The next event. Ends with `complete` where the operation does, and after an error where the
+    /// session does; without it where the house closes, so that the client comes back.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         let answers = self.answers.as_mut()?;
         let event = tokio::select! {
+            biased;
+            () = sign_in::ended(self.session.as_ref()) => self.end(),
+            () = self.stop.cancelled() => return None,
+            _ = self.pings.tick() => PING,
             answer = answers.next() => match answer {
+                // Told before it was made, perhaps.
+                _ if self.session.as_ref().is_some_and(SessionWatch::is_over) => self.end(),
                 Some(answer) => next(&answer.body),
                 None => {
                     self.answers = None;
                     COMPLETE
                 }
             },
-            _ = self.pings.tick() => {
-                let number = RequestId(uuid::Uuid::now_v7().simple().to_string());
-                let authorization = self.authorization.as_deref();
-                let session = sign_in::session(&self.engine, authorization, &number).await;
-                if session.is_err_and(|answer| answer.code == Code::Unauthenticated) {
-                    return None;
-                }
-                PING
-            }
-            () = self.stop.cancelled() => return None,
         };
         Some((Ok(event), self))
+    }
+
+    /// The session is over: the error that says so, and then `complete`.
+    fn end(&mut self) -> Bytes {
+        self.session = None;
+        self.answers = Some(Box::pin(stream::empty()));
+        next(&sign_in::dead().body)
     }
 }
 

@@ -10,7 +10,7 @@ use sea_orm::{
     FromQueryResult, QueryFilter, Statement,
 };
 
-use super::users::Account;
+use super::{rowset::one_of, users::Account};
 
 /// Adds a session.
 ///
@@ -56,6 +56,21 @@ pub async fn by_token(
     };
     let account = Account::from(user::Model::from_query_result(&row, "")?);
     Ok(Some((row.try_get("", "session_id")?, row.try_get("", "expires_at")?, account)))
+}
+
+/// Which of these sessions exist.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn existing(
+    db: &impl ConnectionTrait,
+    ids: &[SessionId],
+) -> Result<Vec<SessionId>, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
+    let text = format!("SELECT id FROM sessions WHERE {is_one}");
+    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
 }
 
 /// Ends a session.

@@ -116,7 +116,7 @@ test("a dead token is refused at the door", async () => {
   assert.equal(response.status, 401);
 });
 
-test("a stream ends when its token is signed out", async () => {
+test("a stream ends with an error when its token is signed out", async () => {
   const post = async (query, variables, token) => {
     const headers = { "content-type": "application/json" };
     if (token) headers.authorization = `Bearer ${token}`;
@@ -134,6 +134,7 @@ test("a stream ends when its token is signed out", async () => {
   assert.equal(response.status, 200);
   await post("mutation { signOut { signedOut } }", {}, token);
   const seen = await text();
-  assert.match(seen, /event: ?next/);
-  assert.doesNotMatch(seen, /event: ?complete/);
+  const [, error, complete] = seen.trim().split("\n\n").filter((event) => event !== ":");
+  assert.match(error, /^event: ?next\ndata: ?\{"errors":.*UNAUTHENTICATED/);
+  assert.match(complete, /^event: ?complete\ndata:/);
 });

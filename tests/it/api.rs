@@ -7,7 +7,9 @@ mod faults;
 mod lists;
 mod pages;
 mod privacy;
+mod session_ends;
 mod sessions;
+mod shared;
 mod wallets;
 
 use neighborbid::app::House;

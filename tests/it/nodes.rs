@@ -7,6 +7,7 @@ mod presence;
 mod returning;
 mod roamer;
 mod signing_in;
+mod signing_out;
 mod storm;
 mod without_bus;
 

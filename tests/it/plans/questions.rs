@@ -306,6 +306,8 @@ async fn of_people(explained: &mut Explained, known: &Known) {
     let token = &known.session.token_hash;
     ask!(explained, transaction::now());
     ask!(explained, sessions::by_token(token, now));
+    ask!(explained, sessions::existing(&[known.session.id]));
+    ask!(explained, sessions::existing(&[known.session.id, SessionId::new()]));
     ask!(explained, sessions::delete(known.session.id));
     ask!(explained, sessions::delete(SessionId::new()));
     ask!(explained, sessions::delete_expired(bidder, now));

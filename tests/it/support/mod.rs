@@ -8,6 +8,7 @@ pub mod bus_proxy;
 pub mod client;
 pub mod database;
 pub mod dice;
+pub mod events;
 pub mod house;
 pub mod nats;
 pub mod nats_keys;
