@@ -36,7 +36,7 @@ pub struct DatabaseConfig {
     pub database_url: String,
 
     /// Connections that write; SQLite always has one
-    #[arg(long, env = "NEIGHBORBID_WRITE_CONNECTIONS", default_value_t = 4,
+    #[arg(long, env = "NEIGHBORBID_WRITE_CONNECTIONS", default_value_t = 8,
         value_parser = clap::value_parser!(u32).range(1..))]
     pub write_connections: u32,
 

@@ -101,8 +101,11 @@ impl Engine {
             password_hash: self.passwords.hash(password).await?,
             is_admin: false,
         };
-        command::run(&self.core, SignedUp { account: account.clone() }).await?;
-        self.open_session(account).await
+        let user = account.user.clone();
+        let (token, opened) = Opened::new(user.id)?;
+        let id = opened.id;
+        let expires_at = command::run(&self.core, SignedUp { account, opened }).await?;
+        Ok((token, Session { id, user, expires_at }))
     }
 
     /// Signs in. Takes as long for an unknown name as for a wrong password, and answers the same.
@@ -119,7 +122,7 @@ impl Engine {
         let stored = account.as_ref().map(|account| account.password_hash.clone());
         let fits = self.passwords.verify(password, stored).await?;
         match account {
-            Some(account) if fits => self.open_session(account).await,
+            Some(account) if fits => self.open_session(account.user).await,
             _ => {
                 let message = "The username and the password do not belong together.";
                 Err(Refusal::new(Code::WrongCredentials, message).into())
@@ -127,12 +130,8 @@ impl Engine {
         }
     }
 
-    async fn open_session(&self, account: users::Account) -> Result<(Token, Session), Error> {
-        let mut random = [0; TOKEN_BYTES];
-        getrandom::fill(&mut random).map_err(|e| Error::Fault(format!("randomness: {e}")))?;
-        let token = Token(random.iter().map(|byte| format!("{byte:02x}")).collect());
-        let user = account.user;
-        let opened = Opened { id: SessionId::new(), user: user.id, token_hash: hash(&token.0) };
+    async fn open_session(&self, user: User) -> Result<(Token, Session), Error> {
+        let (token, opened) = Opened::new(user.id)?;
         let id = opened.id;
         let expires_at = command::run(&self.core, opened).await?;
         Ok((token, Session { id, user, expires_at }))
@@ -186,23 +185,23 @@ pub async fn grant_admin(db: &Db, username: &str) -> Result<bool, DbErr> {
     Ok(found)
 }
 
-/// A new account.
+/// A new account, signed in; it answers until when.
 struct SignedUp {
     account: users::Account,
+    opened: Opened,
 }
 
 impl Command for SignedUp {
-    type Answer = ();
+    type Answer = Time;
 
     const NAME: &'static str = "sign up";
 
-    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<()>, Error> {
+    async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<Time>, Error> {
         if !users::insert(attempt.tx, &self.account).await? {
             let refusal = Refusal::new(Code::UsernameTaken, "Somebody has this name already.");
             return Err(refusal.at(&["username"]).into());
         }
-        let marker = Some(CommitMarker::User(self.account.user.id));
-        Ok(Decision::Commit((), Effects { marker, ..Effects::default() }))
+        self.opened.attempt(attempt).await
     }
 }
 
@@ -211,6 +210,16 @@ struct Opened {
     id: SessionId,
     user: UserId,
     token_hash: TokenHash,
+}
+
+impl Opened {
+    fn new(user: UserId) -> Result<(Token, Self), Error> {
+        let mut random = [0; TOKEN_BYTES];
+        getrandom::fill(&mut random).map_err(|e| Error::Fault(format!("randomness: {e}")))?;
+        let token = Token(random.iter().map(|byte| format!("{byte:02x}")).collect());
+        let token_hash = hash(&token.0);
+        Ok((token, Self { id: SessionId::new(), user, token_hash }))
+    }
 }
 
 impl Command for Opened {

@@ -63,6 +63,10 @@ pub(super) struct Held {
 }
 
 impl Held {
+    pub fn is_empty(&self) -> bool {
+        self.auctions.is_empty() && self.people.is_empty() && self.unreadable.is_empty()
+    }
+
     fn extend(&mut self, more: Self) {
         self.auctions.extend(more.auctions);
         self.people.extend(more.people);
@@ -105,10 +109,10 @@ impl Command for Batch {
 }
 
 /// Judges, saves and publishes; answers each job in its place.
-pub(super) async fn settle(core: &Arc<Core>, jobs: Vec<Job>, is_patient: bool) -> Settled {
+pub(super) async fn settle(core: &Arc<Core>, jobs: Vec<Job>) -> Settled {
     let began = std::time::Instant::now();
     let jobs: Arc<[Job]> = jobs.into();
-    let settled = match run(core, &jobs, is_patient).await {
+    let settled = match run(core, &jobs, true).await {
         Ok(settled) => settled,
         // Nothing can be written, by anybody.
         Err(Error::Overloaded) if !core.health.can_write() => Settled {
@@ -121,7 +125,7 @@ pub(super) async fn settle(core: &Arc<Core>, jobs: Vec<Job>, is_patient: bool) -
             if let Some(unsaid) = SAID.now() {
                 tracing::warn!(%error, bids = jobs.len(), unsaid, "a batch of bids is split");
             }
-            isolate(core, &jobs, is_patient).await
+            isolate(core, &jobs).await
         }
     };
     metrics::histogram!("neighborbid_batch_seconds").record(began.elapsed().as_secs_f64());
@@ -133,8 +137,8 @@ async fn run(core: &Arc<Core>, jobs: &Arc<[Job]>, is_patient: bool) -> Result<Se
 }
 
 /// Judges the bids of a batch that failed as a whole so that only what is at fault fails.
-async fn isolate(core: &Arc<Core>, jobs: &Arc<[Job]>, was_patient: bool) -> Settled {
-    if was_patient && let Ok(settled) = run(core, jobs, false).await {
+async fn isolate(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
+    if let Ok(settled) = run(core, jobs, false).await {
         return settled;
     }
     let mut judgements: Vec<Option<Judgement>> = jobs.iter().map(|_| None).collect();

@@ -107,6 +107,11 @@ pub(super) struct Commands {
 }
 
 impl Commands {
+    /// Whether new commands may begin.
+    pub fn is_open(&self) -> bool {
+        !self.is_closed.load(Ordering::Relaxed)
+    }
+
     /// Lets no new command begin, and waits for those that run.
     pub async fn drain(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
@@ -120,7 +125,7 @@ impl Commands {
 /// # Errors
 /// What the command refuses; that nothing can be written; or that the database failed.
 pub(super) async fn run<C: Command>(core: &Arc<Core>, command: C) -> Result<C::Answer, Error> {
-    if core.commands.is_closed.load(Ordering::Relaxed) || !core.health.may_write() {
+    if !core.commands.is_open() || !core.health.may_write() {
         return Err(Error::Overloaded);
     }
     run_admitted(core, command).await

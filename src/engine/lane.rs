@@ -4,9 +4,8 @@
 //! Lanes make bids cheap, not right: with several nodes, the row lock is the truth.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use entity::ids::{AuctionId, UserId};
@@ -18,7 +17,8 @@ use tokio::{
 
 use super::{
     Core, Error,
-    batch::{self, Held, Judgement, Settled},
+    apart::{self, Apart, Waiting},
+    batch::Judgement,
     place_bid::Job,
     queue::{Bounds, NoRoom, Queue, Waits},
     supervision::supervised,
@@ -43,8 +43,6 @@ pub struct LaneSettings {
 /// come again the faster.
 const FLOOD_DELAY: Duration = Duration::from_millis(100);
 
-type Reply = oneshot::Sender<Judgement>;
-
 /// The lanes of this node.
 #[derive(Debug)]
 pub(super) struct Lanes {
@@ -61,11 +59,11 @@ struct Lane {
 
 #[derive(Debug)]
 struct Line {
-    queue: Queue<(Job, Reply)>,
+    queue: Queue<Waiting>,
     is_closed: bool,
 }
 
-impl Waits for (Job, Reply) {
+impl Waits for Waiting {
     fn auction(&self) -> AuctionId {
         self.0.auction
     }
@@ -141,7 +139,7 @@ impl Lane {
     }
 
     async fn run(self: Arc<Self>, core: Arc<Core>, most: usize) {
-        let mut suspects = Suspects::default();
+        let mut apart = Apart::new(Arc::clone(&core), most);
         loop {
             let (batch, behind, is_closed) = {
                 let mut line = self.line();
@@ -150,54 +148,19 @@ impl Lane {
             };
             if batch.is_empty() {
                 if is_closed {
-                    return;
+                    return apart.drain().await;
                 }
                 self.arrived.notified().await;
                 continue;
             }
             metrics::histogram!("neighborbid_batch_bids").record(batch.len() as f64);
             metrics::histogram!("neighborbid_lane_queue_bids").record(behind as f64);
-            let (suspected, clean) = suspects.part(batch);
-            for (bids, is_patient) in [(clean, true), (suspected, false)] {
-                if bids.is_empty() {
-                    continue;
-                }
-                let (jobs, replies): (Vec<Job>, Vec<Reply>) = bids.into_iter().unzip();
-                let Settled { judgements, held } = batch::settle(&core, jobs, is_patient).await;
-                suspects.note(&held);
-                for (reply, judgement) in replies.into_iter().zip(judgements) {
-                    // The caller may have gone away; the bid stands.
-                    let _ = reply.send(judgement);
-                }
+            let batch = apart.take(batch);
+            if !batch.is_empty()
+                && let Some(held) = apart::answer(&core, batch, false).await
+            {
+                apart.note(&held);
             }
         }
-    }
-}
-
-/// For how long what kept bids from being judged is judged apart from the others, so that these
-/// do not wait for it.
-const SUSPECTED: Duration = Duration::from_secs(5);
-
-/// What kept bids from being judged lately.
-#[derive(Debug, Default)]
-struct Suspects {
-    auctions: HashMap<AuctionId, Instant>,
-    people: HashMap<UserId, Instant>,
-}
-
-impl Suspects {
-    fn part<B: Waits>(&mut self, bids: Vec<B>) -> (Vec<B>, Vec<B>) {
-        self.auctions.retain(|_, noted| noted.elapsed() < SUSPECTED);
-        self.people.retain(|_, noted| noted.elapsed() < SUSPECTED);
-        bids.into_iter().partition(|bid| {
-            self.auctions.contains_key(&bid.auction()) || self.people.contains_key(&bid.bidder())
-        })
-    }
-
-    fn note(&mut self, held: &Held) {
-        let now = Instant::now();
-        let auctions = held.auctions.iter().chain(&held.unreadable);
-        self.auctions.extend(auctions.map(|auction| (*auction, now)));
-        self.people.extend(held.people.iter().map(|person| (*person, now)));
     }
 }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod affairs;
+mod apart;
 mod batch;
 mod blocking;
 mod command;
@@ -61,6 +62,7 @@ use std::{
 use chrono::{TimeDelta, Utc};
 use entity::Time;
 use sea_orm::{ConnectionTrait, DbErr};
+use tokio::sync::Semaphore;
 
 use crate::{
     domain::{auction::SoftClose, increments::IncrementTable, money::Currency, order::OrderTimes},
@@ -140,7 +142,12 @@ struct Core {
     commands: Commands,
     deadlines: Deadlines,
     health: Arc<Health>,
+    /// Turns of those who wait for rows that others hold for long.
+    waits: Semaphore,
 }
+
+/// How many may wait for rows that others hold for long, each on a connection.
+const WAITS: usize = 2;
 
 impl Core {
     /// Now by the clock that all nodes share, read inside a transaction's locks.
@@ -149,6 +156,12 @@ impl Core {
             Clock::Real => self.clock.now(transaction::now(db).await?),
             _ => self.clock.now(None),
         })
+    }
+
+    /// Whether a write that failed may have failed for its own sake: nothing could be written
+    /// otherwise, or nothing more is.
+    fn takes_writes(&self) -> bool {
+        self.health.can_write() && self.commands.is_open()
     }
 
     /// Tells what was committed to whom it concerns.
@@ -194,6 +207,7 @@ impl Engine {
             commands: Commands::default(),
             deadlines: Deadlines::default(),
             health: Arc::new(Health::new()),
+            waits: Semaphore::new(WAITS),
         });
         let lanes = Lanes::start(&core, lanes);
         Ok(Arc::new(Self { lanes, core, passwords: Passwords::new()? }))

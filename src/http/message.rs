@@ -44,6 +44,8 @@ impl Close {
     /// What the peer does not take cannot wait for ever; clients come back by themselves on this
     /// code, and resume.
     pub const TOO_SLOW: Self = Self::new(1013, "Too slow: connect and subscribe again");
+    /// Clients come back by themselves on this code, too.
+    pub const OVERLOADED: Self = Self::new(1013, "Try again later");
     pub const INVALID: Self = Self::new(4400, "Invalid message");
     pub const UNAUTHORIZED: Self = Self::new(4401, "Unauthorized");
     pub const FORBIDDEN: Self = Self::new(4403, "Forbidden");

@@ -259,6 +259,7 @@ fn not_acceptable() -> Response {
 fn send_unsigned(media: MediaType, answer: Answer) -> Response {
     let status = match answer.code {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     send(status, media, answer)

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    engine::{Engine, Error, Session, SessionWatch},
+    engine::{Engine, Error, Session, SessionWatch, may_pass},
     graphql::{Code, RequestId},
     http::response::{Answer, internal, refusal},
+    telemetry::Seldom,
 };
 
 /// The session of an `Authorization` value; `None` when there is no value.
@@ -58,6 +59,14 @@ fn token(authorization: Option<&str>) -> Result<Option<&str>, Answer> {
 fn living<T>(found: Result<Option<T>, Error>, request: &RequestId) -> Result<T, Answer> {
     match found {
         Ok(found) => found.ok_or_else(dead),
+        Err(Error::Database(cause)) if may_pass(&cause) => {
+            static SAID: Seldom = Seldom::new();
+            if let Some(unsaid) = SAID.now() {
+                tracing::error!(error = %cause, unsaid, "looking a token up");
+            }
+            let why = "The database does not answer just now: try again soon.";
+            Err(refusal(Code::Overloaded, why))
+        }
         Err(error) => {
             tracing::error!(%error, request = request.0, "looking a token up");
             Err(internal(request))

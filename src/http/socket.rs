@@ -231,13 +231,12 @@ impl Socket {
         }
     }
 
-    /// The session of an `authorization`, or the close for one that is dead.
+    /// The session of an `authorization`, or the answer to one that is dead.
     async fn session(
         &mut self,
         authorization: Option<&str>,
-    ) -> Result<Option<Arc<Session>>, Close> {
-        let session = sign_in::session(&self.engine, authorization, &RequestId::new()).await;
-        session.map_err(|answer| close_of(&answer))
+    ) -> Result<Option<Arc<Session>>, Answer> {
+        sign_in::session(&self.engine, authorization, &RequestId::new()).await
     }
 
     async fn begin(
@@ -262,7 +261,12 @@ impl Socket {
         }
         let session = match self.session(signed.authorization.as_deref()).await {
             Ok(session) => session,
-            Err(close) => return closing(close),
+            // Only this operation is refused: what runs, runs on.
+            Err(answer) if answer.code == Code::Overloaded => {
+                let errors = answer.errors.unwrap_or_default();
+                return self.send_text(message::error(&id, &errors).into_bytes()).await;
+            }
+            Err(answer) => return closing(close_of(&answer)),
         };
         match operations.begin(id, params, session, &self.around) {
             Ok(()) => ControlFlow::Continue(()),
@@ -335,6 +339,7 @@ struct Clocks {
 fn close_of(refused: &Answer) -> Close {
     match refused.code {
         Code::Unauthenticated => Close::FORBIDDEN,
+        Code::Overloaded => Close::OVERLOADED,
         _ => Close::INTERNAL,
     }
 }

@@ -26,10 +26,11 @@ use crate::domain::{
 };
 
 /// The columns that judging needs, so that a bid never carries a description around.
-pub(super) const JUDGED: &str = "id, seller_id, scope, region_id, starting_price, current_price, bid_unit, \
-    reserve_price, buy_now_price, bid_count, leader_id, leader_maximum, leader_bid_id, \
-    starts_at, ends_at, scheduled_ends_at, soft_close_window_seconds, \
-    soft_close_extension_seconds, soft_close_cap_seconds, status, sequence";
+pub(super) const JUDGED: &str = "id, seller_id, scope, region_id, starting_price, \
+    current_price, bid_unit, reserve_price, buy_now_price, bid_count, leader_id, \
+    leader_maximum, leader_bid_id, starts_at, ends_at, scheduled_ends_at, \
+    soft_close_window_seconds, soft_close_extension_seconds, soft_close_cap_seconds, status, \
+    sequence";
 
 /// Locks auctions for this transaction, in ascending order of id, and reads them.
 ///

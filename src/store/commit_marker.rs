@@ -3,8 +3,8 @@
 
 use entity::{
     Time, auction, auction_event, bid,
-    ids::{AuctionId, BidId, NotificationId, SessionId, TransferId, UserId},
-    notification, session, transfer, user,
+    ids::{AuctionId, BidId, NotificationId, SessionId, TransferId},
+    notification, session, transfer,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 
@@ -21,8 +21,6 @@ pub enum CommitMarker {
     Event(AuctionId, i64, Time),
     /// The auction that it listed.
     Auction(AuctionId),
-    /// The account that it made.
-    User(UserId),
     /// The session that it opened.
     Session(SessionId),
 }
@@ -41,7 +39,6 @@ pub async fn is_committed(db: &impl ConnectionTrait, marker: CommitMarker) -> Re
             events.filter(auction_event::Column::At.eq(at)).count(db).await?
         }
         CommitMarker::Auction(id) => auction::Entity::find_by_id(id).count(db).await?,
-        CommitMarker::User(id) => user::Entity::find_by_id(id).count(db).await?,
         CommitMarker::Session(id) => session::Entity::find_by_id(id).count(db).await?,
     };
     Ok(count > 0)

@@ -7,27 +7,21 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use neighborbid::engine::{Error, PlaceBid};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::support::{
-    TestDatabase, TestHouse,
-    api::Client,
-    bidder::{self, Bidder, Board, Note, UNIT},
+    TestDatabase, TestHouse, bidder,
     binary::{self, Server},
     books::Books,
     client::{Api, Lost},
     database,
     house::money,
+    rough::{Storm, until_readyz},
 };
 
 /// A file system of a few megabytes, in memory.
@@ -75,61 +69,6 @@ impl Drop for SmallDisk {
     }
 }
 
-/// What a storm has seen so far.
-#[derive(Default)]
-struct Seen {
-    answered: AtomicUsize,
-    overloaded: AtomicUsize,
-    is_over: AtomicBool,
-}
-
-impl Seen {
-    /// Waits until so many more were answered, and so many turned away.
-    async fn more(&self, answered: usize, overloaded: usize) {
-        let now = |n: &AtomicUsize| n.load(Ordering::Relaxed);
-        let (first, second) = (now(&self.answered) + answered, now(&self.overloaded) + overloaded);
-        for _ in 0..60_000 {
-            if now(&self.answered) >= first && now(&self.overloaded) >= second {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        panic!("{} answered, {} turned away", now(&self.answered), now(&self.overloaded));
-    }
-}
-
-async fn bid_on(mut bidder: Bidder, seen: Arc<Seen>) -> Vec<Note> {
-    while !seen.is_over.load(Ordering::Relaxed) {
-        match bidder.turn().await {
-            Ok(()) => seen.answered.fetch_add(1, Ordering::Relaxed),
-            Err(Lost::Errors(codes)) => {
-                assert_eq!(codes, ["\"OVERLOADED\""]);
-                // As a client would: later.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                seen.overloaded.fetch_add(1, Ordering::Relaxed)
-            }
-            Err(lost) => panic!("{lost:?}"),
-        };
-    }
-    bidder.repeat_all().await.unwrap();
-    bidder.notes
-}
-
-async fn readyz(address: SocketAddr) -> (u16, String) {
-    Client::of(address).get("/readyz").await.unwrap()
-}
-
-async fn until_readyz(address: SocketAddr, status: u16) -> String {
-    for _ in 0..1_200 {
-        let (is, text) = readyz(address).await;
-        if is == status {
-            return text;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("/readyz never says {status}");
-}
-
 fn audit(database: &TestDatabase) {
     let audit = binary::run(&["audit", "--database-url", &database.url]);
     assert_eq!(audit.code, Some(0), "{}{}", audit.out, audit.err);
@@ -142,33 +81,20 @@ async fn a_storm_on_a_disk_that_fills_up(end: impl FnOnce(Server)) {
     let database = database::sqlite_in(&disk.folder);
     let server = Server::start(&database.url, &FLAGS);
     let address: SocketAddr = server.address.parse().unwrap();
-    let api = Api::new(address);
-    let seller = api.sign_up("seller", 0).await;
-    let names: Vec<_> = (0..8).map(|n| format!("person{n}")).collect();
-    let people = join_all(names.iter().map(|name| api.sign_up(name, 1_500_000))).await;
-    let unit = json!({ "bidUnit": UNIT.to_string() });
-    let auctions = (0..4).map(|_| api.create_auction(&seller, unit.clone()));
-    let board = Board::new(join_all(auctions).await, 1_500_000);
-    let seen = Arc::new(Seen::default());
-    let bidders: Vec<_> = (0..16)
-        .zip(people.iter().cycle())
-        .map(|(n, person)| Bidder::new(n, person, &api, &board).with_keys_only())
-        .map(|bidder| tokio::spawn(bid_on(bidder, Arc::clone(&seen))))
-        .collect();
+    let storm = Storm::begin(&[address]).await;
     for _ in 0..2 {
-        seen.more(200, 0).await;
+        storm.more(200, 0).await;
         disk.fill();
-        seen.more(0, 100).await;
+        storm.more(0, 100).await;
         let why = until_readyz(address, 503).await;
         assert!(why.contains("takes no writes"), "{why}");
-        let read = api.run(None, "{ auctions(first: 3) { nodes { id } } }", json!({})).await;
+        let read = storm.api.run(None, "{ auctions(first: 3) { nodes { id } } }", json!({})).await;
         assert_eq!(read.unwrap()["auctions"]["nodes"].as_array().unwrap().len(), 3);
         disk.free();
-        seen.more(200, 0).await;
+        storm.more(200, 0).await;
         until_readyz(address, 200).await;
     }
-    seen.is_over.store(true, Ordering::Relaxed);
-    let notes: Vec<_> = join_all(bidders).await.into_iter().flat_map(Result::unwrap).collect();
+    let notes = storm.end().await;
     end(server);
     audit(&database);
     let books = Books::read(&database).await;

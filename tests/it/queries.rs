@@ -77,7 +77,8 @@ impl Counted {
     async fn cost(&self, document: &str, size: usize) -> usize {
         let document = document.replace("{page}", &format!("(first: {size})"));
         let document = document.replace("{auction}", AUCTION);
-        let request = Request::new(&document).data(Arc::new(self.viewer.clone()));
+        let viewer = Some(Arc::new(self.viewer.clone()));
+        let request = graphql::asked_by(Request::new(&document), viewer);
         self.statements.store(0, Ordering::Relaxed);
         // A task of its own, as each connection is.
         let schema = self.schema.clone();
@@ -152,7 +153,8 @@ on_both! {
                  leader {{ id username }} winner {{ username }} }} }} }}",
             counted.open
         );
-        let request = Request::new(document).data(Arc::new(counted.viewer.clone()));
+        let viewer = Some(Arc::new(counted.viewer.clone()));
+        let request = graphql::asked_by(Request::new(document), viewer);
         let mut events = counted.schema.execute_stream(request);
         let first = events.next().await.unwrap();
         assert!(first.errors.is_empty(), "{:?}", first.errors);

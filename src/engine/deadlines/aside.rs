@@ -50,9 +50,10 @@ impl<K: Copy + Eq + Hash + Display> Aside<K> {
         let wait = self.known.get(&key).map_or(FIRST, |w| (w.wait * 2).min(longest));
         metrics::counter!("neighborbid_set_aside_total", "kind" => self.kind).increment(1);
         let (kind, id) = (self.kind, key.to_string());
-        match is_held {
-            true => tracing::warn!(kind, id, ?wait, "due, but held by somebody else: put aside"),
-            false => tracing::error!(kind, id, %error, ?wait, "due, but failed: put aside"),
+        match (is_held, self.known.contains_key(&key)) {
+            (true, false) => tracing::warn!(kind, id, "due, but held by somebody else: put aside"),
+            (true, true) => tracing::debug!(kind, id, ?wait, "still held by somebody else"),
+            (false, _) => tracing::error!(kind, id, %error, ?wait, "due, but failed: put aside"),
         }
         if self.known.len() >= MOST {
             self.known.retain(|_, waiting| waiting.until > Instant::now());

@@ -65,7 +65,7 @@ impl Auctions {
                 self.note(turned);
                 Ok(count)
             }
-            Err(error) if !core.health.can_write() => Err(error),
+            Err(error) if !core.takes_writes() => Err(error),
             Err(error) => {
                 tracing::warn!(%error, kind = kind(deadline), "what is due is done one by one");
                 self.one_by_one(core).await
@@ -94,7 +94,7 @@ impl Auctions {
                     count += turned.done.len();
                     self.note(turned);
                 }
-                Err(error) if !core.health.can_write() => return Err(error),
+                Err(error) if !core.takes_writes() => return Err(error),
                 Err(error) => self.aside.put(id, &error),
             }
         }
@@ -128,7 +128,10 @@ impl Auctions {
             self.waited_for.push(id);
             let core = Arc::clone(core);
             let turn = Turn { deadline, which: Which::One(id) };
-            self.waiting.spawn(async move { (id, command::run(&core, turn).await) });
+            self.waiting.spawn(async move {
+                let _turn = core.waits.acquire().await.ok();
+                (id, command::run(&core, turn).await)
+            });
         }
         let count = held.len() + self.waited_for.len();
         metrics::gauge!("neighborbid_due_and_held", "kind" => kind(deadline)).set(count as f64);

@@ -72,7 +72,10 @@ impl Engine {
         let (core, name) = (Arc::clone(&self.core), "orders");
         let keep = move || {
             let (core, stop) = (Arc::clone(&core), stop.clone());
-            async move { keep(&core, name, orders::Orders::new(), &core.deadlines.orders, stop).await }
+            async move {
+                let moved = &core.deadlines.orders;
+                keep(&core, name, orders::Orders::new(), moved, stop).await;
+            }
         };
         supervised(name, Arc::clone(&self.core.health), keep).await;
     }

@@ -35,7 +35,7 @@ impl Orders {
                 }
                 // Somebody was faster: a confirmation, a dispute, another process.
                 Err(Error::Refused(_)) => self.aside.done(&id),
-                Err(error) if !core.health.can_write() => return Err(error),
+                Err(error) if !core.takes_writes() => return Err(error),
                 Err(error) => self.aside.put(id, &error),
             }
         }

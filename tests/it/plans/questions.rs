@@ -15,7 +15,7 @@ use neighborbid::{
     domain::{event::Event, filter::Filter, user::User},
     store::{
         auction_page::{self, Key, Place, Sort},
-        auctions, bids, categories,
+        auctions, bids, bus_secret, categories,
         commit_marker::{self, CommitMarker},
         deadlines::{self, Deadline},
         events, idempotency, notifications, orders,
@@ -111,6 +111,7 @@ pub async fn ask_all(explained: &mut Explained) {
     of_notes_and_keys(explained, &known).await;
     ask!(explained, categories::all());
     ask!(explained, regions::all());
+    ask!(explained, bus_secret::read());
 }
 
 async fn lists(explained: &mut Explained, known: &Known) {
@@ -213,7 +214,6 @@ async fn of_bids(explained: &mut Explained, known: &Known) {
         CommitMarker::Notification(known.note.id),
         CommitMarker::Event(auction, 40, Utc::now()),
         CommitMarker::Auction(auction),
-        CommitMarker::User(bidder),
         CommitMarker::Session(known.session.id),
     ] {
         ask!(explained, commit_marker::is_committed(marker));

@@ -155,8 +155,9 @@ impl Bidder {
 
     /// Sends every bid under a key once more.
     pub async fn repeat_all(&mut self) -> Result<(), Lost> {
-        for offer in std::mem::take(&mut self.again) {
+        while let Some(offer) = self.again.last().cloned() {
             self.ask(offer).await?;
+            self.again.pop();
         }
         Ok(())
     }

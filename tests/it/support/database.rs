@@ -27,6 +27,8 @@ pub struct TestDatabase {
 enum Kept {
     File(PathBuf),
     Database(String),
+    /// It goes with its server.
+    Elsewhere,
 }
 
 pub const POOLS: PoolSettings = PoolSettings {
@@ -57,6 +59,13 @@ pub async fn empty(on_postgres: bool) -> TestDatabase {
     }
     let file = std::env::temp_dir().join(format!("{name}.db"));
     TestDatabase { url: sqlite_url(&file), kept: Kept::File(file) }
+}
+
+/// A database on a server of one's own, migrated at its first start.
+pub async fn on_server(url: &str) -> TestDatabase {
+    let name = number();
+    run(url, &format!("CREATE DATABASE {name}")).await;
+    TestDatabase { url: format!("{url}/{name}"), kept: Kept::Elsewhere }
 }
 
 /// A new SQLite database in a folder, migrated at its first start.
@@ -124,12 +133,12 @@ impl TestDatabase {
     pub fn file(&self) -> &std::path::Path {
         match &self.kept {
             Kept::File(file) => file,
-            Kept::Database(name) => panic!("{name} has no file"),
+            Kept::Database(_) | Kept::Elsewhere => panic!("it has no file"),
         }
     }
 
     pub fn is_postgres(&self) -> bool {
-        matches!(self.kept, Kept::Database(_))
+        !matches!(self.kept, Kept::File(_))
     }
 
     /// Every invariant holds.
@@ -153,6 +162,7 @@ impl TestDatabase {
             Kept::Database(name) => {
                 run(postgres::server(), &format!("DROP DATABASE {name} WITH (FORCE)")).await;
             }
+            Kept::Elsewhere => {}
         }
     }
 }

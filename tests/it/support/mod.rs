@@ -15,6 +15,7 @@ pub mod nats_keys;
 pub mod postgres;
 pub mod proxy;
 pub mod records;
+pub mod rough;
 pub mod served;
 pub mod watcher;
 

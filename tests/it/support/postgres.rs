@@ -45,7 +45,8 @@ fn as_its_user(program: &Path, script: &str, folder: &Path) -> Command {
     command
 }
 
-fn start() -> String {
+/// A folder with an empty cluster in it.
+fn initialized() -> PathBuf {
     let bin = bin();
     let made = Command::new("mktemp").args(["-d", "/tmp/neighborbid-pg.XXXXXX"]).output().unwrap();
     let folder = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
@@ -53,9 +54,16 @@ fn start() -> String {
     let init = "\"$1/initdb\" -D \"$2/data\" -U postgres -A trust -E UTF8 --locale=C.UTF-8 -N";
     let output = as_its_user(&bin, init, &folder).output().unwrap();
     assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+    folder
+}
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn start() -> String {
+    let (bin, folder, port) = (bin(), initialized(), free_port());
     // It lives as long as this process holds the other end of its standard input.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let run = format!(
         "\"$1/postgres\" -D \"$2/data\" -k \"$2\" -h 127.0.0.1 -p {port} -c max_connections=400 \
          -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=128MB \
@@ -83,4 +91,65 @@ fn start() -> String {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     panic!("Postgres did not start: {}", std::fs::read_to_string(folder.join("log")).unwrap());
+}
+
+/// A server of one test's own, that can be stopped in the midst of things and started again. What
+/// it acknowledged is kept.
+#[derive(Debug)]
+pub struct Own {
+    /// Without a database's name.
+    pub url: String,
+    tell: std::process::ChildStdin,
+    told: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Own {
+    pub fn start() -> Self {
+        let (bin, folder) = (bin(), initialized());
+        let port = free_port();
+        // It lives as long as this process holds the other end of its standard input.
+        let run = format!(
+            "bin=$1 dir=$2; \
+             up() {{ \"$bin/postgres\" -D \"$dir/data\" -k \"$dir\" -h 127.0.0.1 -p {port} \
+               -c max_connections=200 -c fsync=off >>\"$dir/log\" 2>&1 & server=$!; \
+               until \"$bin/pg_isready\" -q -h 127.0.0.1 -p {port}; do sleep 0.05; done; }}; \
+             down() {{ kill -QUIT $server 2>/dev/null; wait $server; }}; \
+             up; echo done; \
+             while read -r word; do $word; echo done; done; \
+             down; rm -rf \"$dir/data\" \"$dir\"/.s* \"$dir/log\"; rmdir \"$dir\" 2>/dev/null"
+        );
+        let mut child = as_its_user(&bin, &run, &folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = std::io::BufReader::new(child.stdout.take().unwrap());
+        let tell = child.stdin.take().unwrap();
+        let mut own = Self { url: format!("postgres://postgres@127.0.0.1:{port}"), tell, told };
+        own.is_done();
+        own
+    }
+
+    fn is_done(&mut self) {
+        use std::io::BufRead;
+        let mut line = String::new();
+        self.told.read_line(&mut line).unwrap();
+        assert_eq!(line, "done\n");
+    }
+
+    fn say(&mut self, word: &str) {
+        use std::io::Write;
+        writeln!(self.tell, "{word}").unwrap();
+        self.is_done();
+    }
+
+    /// Stops it at once, as a crash would.
+    pub fn crash(&mut self) {
+        self.say("down");
+    }
+
+    /// Starts it again; returns when it answers.
+    pub fn start_again(&mut self) {
+        self.say("up");
+    }
 }

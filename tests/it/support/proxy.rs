@@ -10,6 +10,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -46,6 +47,9 @@ struct Plans {
     every: Option<usize>,
     commits: usize,
     cuts: usize,
+    /// After a cut, nobody gets through until then.
+    away_for: Option<Duration>,
+    away_until: Option<Instant>,
 }
 
 /// The proxy; it runs until its runtime ends.
@@ -67,6 +71,9 @@ impl Proxy {
         let shared = Arc::clone(&plans);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if shared.lock().unwrap().away_until.is_some_and(|until| Instant::now() < until) {
+                    continue;
+                }
                 let connection = Connection {
                     client,
                     server: TcpStream::connect(server).await.unwrap(),
@@ -83,6 +90,13 @@ impl Proxy {
     /// Cuts the next transaction, once.
     pub fn cut(&self, at: At, how: How) {
         self.plans.lock().unwrap().next = Some((at, how));
+    }
+
+    /// Cuts the next transaction, once, and with it every connection, and lets nobody through
+    /// for a while.
+    pub fn cut_and_stay_away(&self, at: At, how: How, away_for: Duration) {
+        let mut plans = self.plans.lock().unwrap();
+        (plans.next, plans.away_for) = (Some((at, how)), Some(away_for));
     }
 
     /// Cuts every `n`-th COMMIT, before and after in turn; `None` ends it.
@@ -120,6 +134,10 @@ impl Connection {
             tokio::select! {
                 read = self.client.read_buf(&mut asked) => {
                     if !matches!(read, Ok(1..)) {
+                        return;
+                    }
+                    let away = self.plans.lock().unwrap().away_until;
+                    if away.is_some_and(|until| Instant::now() < until) {
                         return;
                     }
                     while let Some(message) = self.message(&mut asked) {
@@ -186,6 +204,11 @@ impl Connection {
             self.transaction = None;
         }
         plans.cuts += usize::from(how.is_some());
+        if how.is_some()
+            && let Some(away_for) = plans.away_for.take()
+        {
+            plans.away_until = Some(Instant::now() + away_for);
+        }
         how
     }
 
