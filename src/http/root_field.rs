@@ -27,11 +27,12 @@ pub fn flatten(document: &mut ExecutableDocument) -> Result<(), String> {
             continue;
         }
         let root = &mut operation.node.selection_set.node;
-        let mut found = Found { fields: Vec::new(), opened: &mut opened };
+        let mut found = Found { fields: Vec::new(), opened: HashSet::new() };
         found.collect(root, &body, 0);
         let [field] = found.fields.as_slice() else {
             return Err("A subscription has exactly one root field.".to_owned());
         };
+        opened.extend(found.opened);
         root.items = vec![Positioned::new(Selection::Field(field.clone()), field.pos)];
     }
     // What only the roots used would now be refused as unused.
@@ -50,12 +51,12 @@ pub fn flatten(document: &mut ExecutableDocument) -> Result<(), String> {
 const FRAGMENTS: usize = 16;
 
 /// The root's fields, and the fragments that were opened to find them.
-struct Found<'o> {
+struct Found {
     fields: Vec<Positioned<Field>>,
-    opened: &'o mut HashSet<Name>,
+    opened: HashSet<Name>,
 }
 
-impl Found<'_> {
+impl Found {
     fn collect<'a>(
         &mut self,
         set: &SelectionSet,
@@ -73,8 +74,11 @@ impl Found<'_> {
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
-                    if let Some(set) = body(name) {
-                        self.opened.insert(name.clone());
+                    // Once each: spread again it brings nothing new, and a cycle of spreads would
+                    // be walked as often as its spreads multiply.
+                    if let Some(set) = body(name)
+                        && self.opened.insert(name.clone())
+                    {
                         self.collect(set, body, depth + 1);
                     }
                 }
@@ -104,6 +108,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_fragment_is_walked_once_however_its_spreads_multiply() {
+        let spreads = "...f ".repeat(6);
+        let cycle = format!("subscription{{...f}} fragment f on Subscription{{{spreads}}}");
+        let mut chain = "subscription{...f0}".to_owned();
+        for n in 0..15 {
+            let spreads = format!("...f{} ", n + 1).repeat(10);
+            chain += &format!(" fragment f{n} on Subscription{{{spreads}}}");
+        }
+        chain += " fragment f15 on Subscription{a}";
+        // Walked as often as they multiply, neither would ever end.
+        assert!(flatten(&mut parse_query(cycle).unwrap()).is_err());
+        assert!(flatten(&mut parse_query(chain).unwrap()).is_ok());
+    }
+
+    #[test]
     fn a_subscription_has_one_root_field_wherever_it_stands() {
         for (text, fits) in [
             ("subscription {a {b c}}", true),
@@ -112,6 +131,7 @@ mod tests {
             ("subscription {a b}", false),
             ("subscription {a ...f} fragment f on Subscription {b}", false),
             ("subscription {...f} fragment f on Subscription {...f}", false),
+            ("subscription {...f ...f} fragment f on Subscription {a}", true),
             ("query {a b}", true),
         ] {
             let mut document = parse_query(text).unwrap();

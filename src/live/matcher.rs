@@ -6,10 +6,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::Arc,
 };
 
 use entity::{Time, enums::EventKind, ids::AuctionId};
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{bus::AuctionNews, known::Known, list::List, update::Update};
@@ -98,22 +100,31 @@ impl Matcher {
     pub async fn run(mut self, mut inbox: mpsc::Receiver<Message>) {
         let mut messages = Vec::with_capacity(BATCH);
         while inbox.recv_many(&mut messages, BATCH).await > 0 {
-            let mut news = Vec::new();
-            for message in messages.drain(..) {
-                match message {
-                    Message::News(epoch, one) if self.epoch == Some(epoch) => news.push(one),
-                    Message::News(epoch, one) => {
-                        self.early.truncate(EARLY - 1);
-                        self.early.push((epoch, one));
-                    }
-                    Message::Look(look) => {
-                        self.take_all(std::mem::take(&mut news)).await;
-                        self.take_look(look).await;
-                    }
+            let taken = std::mem::take(&mut messages);
+            // What was not told counts as that, so the next look at the log finds it.
+            if AssertUnwindSafe(self.take_messages(taken)).catch_unwind().await.is_err() {
+                metrics::counter!("neighborbid_panics_total", "task" => "lists").increment(1);
+                tracing::error!("telling lists ended badly, and goes on");
+            }
+        }
+    }
+
+    async fn take_messages(&mut self, messages: Vec<Message>) {
+        let mut news = Vec::new();
+        for message in messages {
+            match message {
+                Message::News(epoch, one) if self.epoch == Some(epoch) => news.push(one),
+                Message::News(epoch, one) => {
+                    self.early.truncate(EARLY - 1);
+                    self.early.push((epoch, one));
+                }
+                Message::Look(look) => {
+                    self.take_all(std::mem::take(&mut news)).await;
+                    self.take_look(look).await;
                 }
             }
-            self.take_all(news).await;
         }
+        self.take_all(news).await;
     }
 
     async fn take_look(&mut self, look: Look) {

@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
     TestDatabase,
@@ -303,4 +304,39 @@ async fn it_is_not_ready_while_postgres_does_not_answer() {
     operator.close().await.unwrap();
     server.stop();
     db.finish().await;
+}
+
+/// Clients that have connected and are slow: nothing sent, half a head, half a body, an answer that
+/// is not read.
+async fn slow_clients(address: &str, lamp: &str) -> Vec<TcpStream> {
+    let half_head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-ty";
+    let half_body = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                     content-length: 100\r\n\r\n{\"query\":";
+    let body = json!({ "query": watch(lamp) }).to_string();
+    let stream = format!(
+        "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         accept: text/event-stream\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut slow = Vec::new();
+    for said in ["", half_head, half_body, &stream] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(said.as_bytes()).await.unwrap();
+        slow.push(client);
+    }
+    slow
+}
+
+on_both! {
+    async fn slow_clients_keep_no_house_from_closing_well(db: &TestDatabase) {
+        let server = Server::start(&db.url, &SIMULATED);
+        let client = Client::of(&server.address);
+        let (lamp, bidder) = a_sale(&client).await;
+        let slow = slow_clients(&server.address, &lamp).await;
+        bidder.bid(&lamp, 10_000).await;
+        server.stop();
+        drop(slow);
+        let books = database::number_of(&db.open().await.read, "SELECT COUNT(*) FROM bids").await;
+        assert_eq!(books.unwrap(), 1);
+    }
 }

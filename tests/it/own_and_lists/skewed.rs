@@ -23,6 +23,10 @@ async fn goes_on(seconds: i32) {
     for _ in 0..2 {
         scene.round().await;
     }
+    // And clients count down by the clock that judges.
+    let said = scene.there.engine.server_time().await.unwrap();
+    let ahead = (said - chrono::Utc::now()).num_seconds();
+    assert!((ahead - i64::from(seconds)).abs() < 15, "{ahead} s ahead");
     drop(sweeps);
     db.finish().await;
 }

@@ -5,7 +5,7 @@ use std::{
     io::Read,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::OnceLock,
 };
 
@@ -99,7 +99,8 @@ fn start() -> String {
 pub struct Own {
     /// Without a database's name.
     pub url: String,
-    tell: std::process::ChildStdin,
+    child: Child,
+    tell: Option<std::process::ChildStdin>,
     told: std::io::BufReader<std::process::ChildStdout>,
 }
 
@@ -124,8 +125,9 @@ impl Own {
             .spawn()
             .unwrap();
         let told = std::io::BufReader::new(child.stdout.take().unwrap());
-        let tell = child.stdin.take().unwrap();
-        let mut own = Self { url: format!("postgres://postgres@127.0.0.1:{port}"), tell, told };
+        let tell = child.stdin.take();
+        let url = format!("postgres://postgres@127.0.0.1:{port}");
+        let mut own = Self { url, child, tell, told };
         own.is_done();
         own
     }
@@ -139,7 +141,7 @@ impl Own {
 
     fn say(&mut self, word: &str) {
         use std::io::Write;
-        writeln!(self.tell, "{word}").unwrap();
+        writeln!(self.tell.as_ref().unwrap(), "{word}").unwrap();
         self.is_done();
     }
 
@@ -151,5 +153,12 @@ impl Own {
     /// Starts it again; returns when it answers.
     pub fn start_again(&mut self) {
         self.say("up");
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        drop(self.tell.take());
+        let _ = self.child.wait();
     }
 }
