@@ -64,6 +64,9 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// How long clients may take to get their answers, once the house closes.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// How long each of the tasks that live as long as the house may take to end.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// How long closing the database may take.
 const LAST: Duration = Duration::from_secs(2);
 
@@ -108,7 +111,7 @@ impl House {
             None => Arc::new(NoBus),
         };
         let rooms = Rooms::open(&db, &rules.increments, bus);
-        let lanes = config.house.lanes(db.writers(&pools));
+        let lanes = config.house.lanes(db.writers());
         let engine = Engine::start(db.clone(), rules, config.clock, lanes, rooms.clone()).await?;
 
         let rates = Arc::new(RateLimits::new(config.clients.rates()));
@@ -176,8 +179,12 @@ impl House {
             engine.drain().await;
             server.abort();
             for worker in workers {
-                if let Err(error) = worker.await {
-                    tracing::warn!(%error, "a worker ended badly");
+                // What it writes is done: it only waits, or reads, from a database that is slow.
+                let abort = worker.abort_handle();
+                match tokio::time::timeout(MOMENT, worker).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "a worker ended badly"),
+                    Err(_) => abort.abort(),
                 }
             }
             if let Some(nats) = nats {
@@ -212,14 +219,14 @@ fn workers(
     workers.push(tokio::spawn(Arc::clone(engine).supervise("presence", counts)));
     let (rooms, ending) = (rooms.clone(), stop.clone());
     let sweeps = move || sweep::run(rooms.clone(), ending.clone());
-    workers.push(tokio::spawn(Arc::clone(engine).supervise("the sweep", sweeps)));
+    workers.push(tokio::spawn(Arc::clone(engine).supervise("sweep", sweeps)));
     let (sessions, ending) = (Arc::clone(engine), stop.clone());
     let ends = move || Arc::clone(&sessions).watch_over_sessions(ending.clone());
     workers.push(tokio::spawn(Arc::clone(engine).supervise("sessions", ends)));
     if let Some(nats) = nats {
         let (nats, ending) = (Arc::clone(nats), stop.clone());
         let watches = move || Arc::clone(&nats).run(ending.clone());
-        workers.push(tokio::spawn(Arc::clone(engine).supervise("the bus", watches)));
+        workers.push(tokio::spawn(Arc::clone(engine).supervise("bus", watches)));
     }
     workers
 }

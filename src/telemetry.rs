@@ -107,11 +107,39 @@ fn describe() {
     describe_counter!("neighborbid_swept_events_total", "Events that only those reads brought.");
 }
 
+/// What lives as long as the process.
+const TASKS: &[&str] = &[
+    "lane", "openings", "endings", "orders", "monitor", "sessions", "sweep", "lists", "presence",
+    "publish", "bus",
+];
+
+/// What writes; a test holds the engine's commands to it.
+pub const COMMANDS: &[&str] = &[
+    "bids",
+    "deadlines",
+    "create auction",
+    "update auction",
+    "end auction",
+    "act on order",
+    "move money",
+    "sign up",
+    "sign in",
+    "sign out",
+    "block bidder",
+    "mark notifications read",
+];
+
 /// Every series is there from the start, so that its first change is seen as one.
 fn begin() {
     use metrics::{counter, gauge};
     for outcome in ["accepted", "replayed", "refused", "overloaded", "failed"] {
         counter!("neighborbid_bids_total", "outcome" => outcome).absolute(0);
+    }
+    for task in TASKS.iter().chain(COMMANDS) {
+        counter!("neighborbid_panics_total", "task" => *task).absolute(0);
+    }
+    for command in COMMANDS {
+        counter!("neighborbid_commands_failed_total", "command" => *command).absolute(0);
     }
     for kind in ["openings", "endings", "orders"] {
         counter!("neighborbid_deadline_failures_total", "kind" => kind).absolute(0);

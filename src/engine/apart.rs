@@ -2,7 +2,7 @@
 //! auction that cannot be read) is judged apart from its lane for a while, so that no other bid
 //! waits for it: each in a task of its own, in order, until nothing keeps it any more.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use entity::ids::{AuctionId, UserId};
 use tokio::{
@@ -11,6 +11,7 @@ use tokio::{
         oneshot,
     },
     task::JoinHandle,
+    time::timeout,
 };
 
 use super::{
@@ -25,8 +26,11 @@ pub(super) type Reply = oneshot::Sender<Judgement>;
 /// A bid, and where its judgement goes.
 pub(super) type Waiting = (Job, Reply);
 
-/// How much of a lane is apart at most; beyond it bids are answered OVERLOADED at once.
+/// How much of a lane is apart at most; beyond it, what is held is waited for in the lane.
 const MOST: usize = 64;
+
+/// After how long without a bid nothing is kept apart any more.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// Whose bids are apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,26 +114,46 @@ async fn judge(core: Arc<Core>, mut bids: mpsc::Receiver<Waiting>, batch: usize)
             bids.close();
         }
         let mut taken = Vec::new();
-        if bids.recv_many(&mut taken, batch).await == 0 {
-            return;
+        match timeout(QUIET, bids.recv_many(&mut taken, batch)).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            // Nobody bids there any more: whoever does later begins anew.
+            Err(_) => {
+                bids.close();
+                continue;
+            }
         }
-        let held = answer(&core, taken, true).await;
-        is_kept = held.is_some();
+        // What waits for others' rows takes a connection meanwhile: some are left to the rest.
+        let _turn = match is_kept {
+            true => core.waits.acquire().await.ok(),
+            false => None,
+        };
+        let (jobs, replies): (Vec<Job>, Vec<Reply>) = taken.into_iter().unzip();
+        let Settled { judgements, held } = batch::settle(&core, jobs).await;
+        is_kept = !held.is_empty();
+        for (reply, judgement) in replies.into_iter().zip(judgements) {
+            // The caller may have gone away; the bid stands.
+            let _ = reply.send(judgement);
+        }
     }
 }
 
-/// Judges bids and answers them; says what kept any of them from being judged.
-pub(super) async fn answer(core: &Arc<Core>, bids: Vec<Waiting>, apart: bool) -> Option<Held> {
-    let (jobs, replies): (Vec<Job>, Vec<Reply>) = bids.into_iter().unzip();
-    // What waits for others' rows takes a connection meanwhile: some are left to the rest.
-    let _turn = match apart {
-        true => core.waits.acquire().await.ok(),
-        false => None,
-    };
-    let Settled { judgements, held } = batch::settle(core, jobs).await;
-    for (reply, judgement) in replies.into_iter().zip(judgements) {
-        // The caller may have gone away; the bid stands.
-        let _ = reply.send(judgement);
+impl Apart {
+    /// Judges bids and answers them. What somebody else holds is judged once more, apart.
+    pub async fn answer(&mut self, bids: Vec<Waiting>) {
+        let (jobs, replies): (Vec<Job>, Vec<Reply>) = bids.into_iter().unzip();
+        let Settled { judgements, held } = batch::settle(&self.core, jobs.clone()).await;
+        self.note(&held);
+        for ((job, reply), judgement) in jobs.into_iter().zip(replies).zip(judgements) {
+            match judgement {
+                Err(Error::Held) => {
+                    if let Some((_, reply)) = self.take_one((job, reply)) {
+                        let _ = reply.send(Err(Error::Held));
+                    }
+                }
+                // The caller may have gone away; the bid stands.
+                judgement => drop(reply.send(judgement)),
+            }
+        }
     }
-    (!held.is_empty()).then_some(held)
 }

@@ -46,7 +46,7 @@ pub(super) fn label(judgement: &Judgement) -> &'static str {
         Ok(Verdict::Accepted { .. }) => "accepted",
         Ok(Verdict::Replayed { .. }) => "replayed",
         Ok(Verdict::Refused { .. }) => "refused",
-        Err(Error::Overloaded) => "overloaded",
+        Err(Error::Overloaded | Error::Held) => "overloaded",
         Err(_) => "failed",
     }
 }
@@ -114,12 +114,7 @@ pub(super) async fn settle(core: &Arc<Core>, jobs: Vec<Job>) -> Settled {
     let jobs: Arc<[Job]> = jobs.into();
     let settled = match run(core, &jobs, true).await {
         Ok(settled) => settled,
-        // Nothing can be written, by anybody.
-        Err(Error::Overloaded) if !core.health.can_write() => Settled {
-            judgements: jobs.iter().map(|_| Err(Error::Overloaded)).collect(),
-            held: Held::default(),
-        },
-        Err(error) => {
+        Err(error) if is_of_some(&error) => {
             metrics::counter!("neighborbid_batches_split_total").increment(1);
             static SAID: Seldom = Seldom::new();
             if let Some(unsaid) = SAID.now() {
@@ -127,9 +122,26 @@ pub(super) async fn settle(core: &Arc<Core>, jobs: Vec<Job>) -> Settled {
             }
             isolate(core, &jobs).await
         }
+        Err(error) => all_fail(&jobs, &error),
     };
     metrics::histogram!("neighborbid_batch_seconds").record(began.elapsed().as_secs_f64());
     settled
+}
+
+/// Whether a batch may have failed for the sake of some of its bids: else it would fail again.
+fn is_of_some(error: &Error) -> bool {
+    matches!(error, Error::Held | Error::Database(_) | Error::Fault(_))
+}
+
+fn all_fail(jobs: &[Job], error: &Error) -> Settled {
+    let judgements = jobs.iter().map(|_| {
+        Err(match error {
+            Error::Overloaded => Error::Overloaded,
+            Error::Unanswered(why) => Error::Unanswered(why.clone()),
+            other => Error::Fault(other.to_string()),
+        })
+    });
+    Settled { judgements: judgements.collect(), held: Held::default() }
 }
 
 async fn run(core: &Arc<Core>, jobs: &Arc<[Job]>, is_patient: bool) -> Result<Settled, Error> {
@@ -138,8 +150,10 @@ async fn run(core: &Arc<Core>, jobs: &Arc<[Job]>, is_patient: bool) -> Result<Se
 
 /// Judges the bids of a batch that failed as a whole so that only what is at fault fails.
 async fn isolate(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
-    if let Ok(settled) = run(core, jobs, false).await {
-        return settled;
+    match run(core, jobs, false).await {
+        Ok(settled) => return settled,
+        Err(error) if is_of_some(&error) => {}
+        Err(error) => return all_fail(jobs, &error),
     }
     let mut judgements: Vec<Option<Judgement>> = jobs.iter().map(|_| None).collect();
     let mut held = Held::default();
@@ -147,7 +161,8 @@ async fn isolate(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
         let of_auction: Arc<[Job]> = places.iter().filter_map(|n| jobs.get(*n).cloned()).collect();
         let settled = match run(core, &of_auction, false).await {
             Ok(settled) => settled,
-            Err(_) => one_by_one(core, &of_auction).await,
+            Err(error) if is_of_some(&error) => one_by_one(core, &of_auction).await,
+            Err(error) => all_fail(&of_auction, &error),
         };
         held.extend(settled.held);
         for (place, judgement) in places.into_iter().zip(settled.judgements) {
@@ -169,6 +184,9 @@ async fn one_by_one(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
             Ok(settled) => {
                 all.held.extend(settled.held);
                 all.judgements.extend(settled.judgements);
+            }
+            Err(error) if !is_of_some(&error) => {
+                all.judgements.extend(all_fail(&alone, &error).judgements);
             }
             Err(error) => {
                 static SAID: Seldom = Seldom::new();

@@ -12,6 +12,7 @@ use std::{
 
 use entity::{Time, ids::UserId};
 use sea_orm::DbErr;
+use tokio::{sync::Semaphore, task::JoinError, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{Core, Error, tries::Tries, work::Work};
@@ -86,6 +87,11 @@ impl Attempt<'_> {
         Ok(work)
     }
 
+    /// Whether an earlier try's COMMIT was not answered.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful.is_some()
+    }
+
     /// Under the locks, an earlier COMMIT that was not answered has either happened or cannot
     /// any more: in the first case this try ends here.
     pub async fn settle(&self) -> Result<(), Error> {
@@ -100,13 +106,21 @@ impl Attempt<'_> {
 }
 
 /// The commands that run, and the only way to run one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Commands {
     running: TaskTracker,
     is_closed: AtomicBool,
+    /// Turns of all but bids: these have connections that nobody else takes.
+    turns: Semaphore,
 }
 
 impl Commands {
+    /// None runs yet; so many may be in their transactions at once, besides bids.
+    pub fn new(most: usize) -> Self {
+        let (running, is_closed) = (TaskTracker::new(), AtomicBool::new(false));
+        Self { running, is_closed, turns: Semaphore::new(most.max(1)) }
+    }
+
     /// Whether new commands may begin.
     pub fn is_open(&self) -> bool {
         !self.is_closed.load(Ordering::Relaxed)
@@ -128,10 +142,15 @@ pub(super) async fn run<C: Command>(core: &Arc<Core>, command: C) -> Result<C::A
     if !core.commands.is_open() || !core.health.may_write() {
         return Err(Error::Overloaded);
     }
-    run_admitted(core, command).await
+    let running = Arc::clone(core);
+    let task = core.commands.running.spawn(async move {
+        let _turn = running.commands.turns.acquire().await;
+        execute(&running, &command).await
+    });
+    task.await.unwrap_or_else(|panicked| Err(ended_badly::<C>(&panicked)))
 }
 
-/// The same for one that was let in already.
+/// The same for bids, which were let in already and wait for no other command's turn.
 ///
 /// # Errors
 /// As for [`run`].
@@ -141,11 +160,13 @@ pub(super) async fn run_admitted<C: Command>(
 ) -> Result<C::Answer, Error> {
     let running = Arc::clone(core);
     let task = core.commands.running.spawn(async move { execute(&running, &command).await });
-    task.await.unwrap_or_else(|panicked| {
-        metrics::counter!("neighborbid_panics_total", "task" => C::NAME).increment(1);
-        tracing::error!(command = C::NAME, error = %panicked, "a command ended badly");
-        Err(Error::Fault(format!("{} ended badly", C::NAME)))
-    })
+    task.await.unwrap_or_else(|panicked| Err(ended_badly::<C>(&panicked)))
+}
+
+fn ended_badly<C: Command>(panicked: &JoinError) -> Error {
+    metrics::counter!("neighborbid_panics_total", "task" => C::NAME).increment(1);
+    tracing::error!(command = C::NAME, error = %panicked, "a command ended badly");
+    Error::Fault(format!("{} ended badly", C::NAME))
 }
 
 /// A try whose COMMIT was not answered.
@@ -191,7 +212,9 @@ async fn execute<C: Command>(core: &Core, command: &C) -> Result<C::Answer, Erro
                 error.into()
             }
         };
-        if tries.again(&error).await {
+        // SQLite's file says at once what became of a COMMIT that failed for want of room.
+        let is_known = core.db.is_sqlite() && doubt.is_some();
+        if !is_known && tries.again(&error).await {
             continue;
         }
         // What is refused now may be refused because it had happened before.
@@ -200,11 +223,10 @@ async fn execute<C: Command>(core: &Core, command: &C) -> Result<C::Answer, Erro
         };
         match commit_marker::is_committed(&core.db.read, marker).await {
             Ok(true) => return Ok(finish(core, answer, effects)),
-            Ok(false) => return Err(give_up::<C>(core, error)),
-            Err(unknown) => {
-                core.health.cannot_write(&unknown);
-                return Err(Error::Fault(format!("COMMIT was not answered: {unknown}")));
-            }
+            // Without its locks that says nothing, but where the same row was there already.
+            Ok(false) if is_known || !may_pass(&error) => return Err(give_up::<C>(core, error)),
+            Ok(false) => return Err(Error::Unanswered(error.to_string())),
+            Err(unknown) => return Err(Error::Unanswered(unknown.to_string())),
         }
     }
 }
@@ -221,7 +243,11 @@ async fn once<C: Command>(
     };
     let (has_happened, has_not_happened) = (AtomicBool::new(false), AtomicBool::new(false));
     let attempt = Attempt { core, tx: &tx, doubtful, has_happened, has_not_happened };
-    let decided = command.attempt(&attempt).await;
+    let decided = match timeout(core.db.patience, command.attempt(&attempt)).await {
+        Ok(decided) => decided,
+        // The database's host is gone, say, and nothing will ever come on that connection.
+        Err(_) => Err(Error::Database(core.db.silence())),
+    };
     let Attempt { has_happened, has_not_happened, .. } = attempt;
     let has_not_happened = has_not_happened.into_inner();
     match decided {
@@ -246,6 +272,11 @@ async fn once<C: Command>(
             }
         }
     }
+}
+
+/// Whether a failure may pass by itself.
+fn may_pass(error: &Error) -> bool {
+    matches!(error, Error::Database(cause) if Fault::of(cause) != Fault::Lasting)
 }
 
 /// It is committed: told to whom it concerns, and answered.
@@ -273,8 +304,11 @@ fn give_up<C: Command>(core: &Core, error: Error) -> Error {
     metrics::counter!("neighborbid_commands_failed_total", "command" => C::NAME).increment(1);
     match fault {
         Fault::Lasting => error,
-        Fault::Locked | Fault::Contention | Fault::Timeout => Error::Overloaded,
-        Fault::Connection | Fault::Busy | Fault::Unwritable => {
+        Fault::Locked | Fault::Timeout => Error::Held,
+        // On SQLite another process holds the one lock that there is.
+        Fault::Contention if !core.db.is_sqlite() => Error::Held,
+        Fault::Busy => Error::Overloaded,
+        Fault::Contention | Fault::Connection | Fault::Unwritable => {
             core.health.cannot_write(cause);
             Error::Overloaded
         }

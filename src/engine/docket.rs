@@ -25,6 +25,7 @@ use crate::{
         auctions::{self, Unreadable},
         idempotency,
     },
+    telemetry::Seldom,
 };
 
 /// What a remembered key answers.
@@ -56,11 +57,18 @@ impl<'a> Docket<'a> {
     /// The same, without waiting for anybody: the bids whose rows others hold, or whose auction
     /// cannot be read, get no verdict.
     pub async fn load_free(attempt: &'a Attempt<'_>, jobs: &'a [Job]) -> Result<Self, Error> {
+        if attempt.is_doubtful() {
+            // The earlier try itself may hold them still: it must be waited for.
+            return Self::load(attempt, jobs).await;
+        }
         let ids = auctions_of(jobs);
         let free = auctions::lock_free(attempt.tx, &ids).await?;
         let mut held = Held::default();
         for Unreadable { id, error } in free.unreadable {
-            tracing::error!(%error, auction = %id, "an auction cannot be read");
+            static SAID: Seldom = Seldom::new();
+            if let Some(unsaid) = SAID.now() {
+                tracing::error!(%error, auction = %id, unsaid, "an auction cannot be read");
+            }
             held.unreadable.insert(id);
         }
         let got: BTreeSet<_> = free.auctions.iter().map(|auction| auction.id).collect();
@@ -72,7 +80,6 @@ impl<'a> Docket<'a> {
         let bidders: BTreeSet<_> = jobs.iter().map(|job| job.bidder).collect();
         let people = bidders.iter().copied();
         let work = Work::with_free(attempt.core, attempt.tx, free.auctions, people).await?;
-        attempt.settle().await?;
         held.people.extend(bidders.into_iter().filter(|id| !work.wallets.contains_key(id)));
         let stuck = work.auctions.values().filter(|auction| !work.holds_wallets(auction, None));
         held.auctions.extend(stuck.map(|auction| auction.id));
@@ -119,7 +126,7 @@ impl<'a> Docket<'a> {
 
     fn judge(&mut self, job: &Job) -> Judgement {
         if self.held.auctions.contains(&job.auction) || self.held.people.contains(&job.bidder) {
-            return Err(Error::Overloaded);
+            return Err(Error::Held);
         }
         if self.held.unreadable.contains(&job.auction) {
             return Err(Error::Fault(format!("{} cannot be read", job.auction)));

@@ -19,9 +19,15 @@ pub enum Error {
     /// Signed in, but it is not theirs to do.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
-    /// Too much waits already.
+    /// Too much waits already, or nothing can be written just now.
     #[error("overloaded")]
     Overloaded,
+    /// Somebody else holds what it needs for longer than it waits.
+    #[error("held by somebody else")]
+    Held,
+    /// Its COMMIT was not answered, and what became of it is not known.
+    #[error("COMMIT was not answered: {0}")]
+    Unanswered(String),
     /// The database failed.
     #[error("database: {0}")]
     Database(#[from] DbErr),

@@ -18,6 +18,9 @@ const TRY_EVERY: Duration = Duration::from_millis(250);
 /// After how long without a pass a task that keeps deadlines counts as behind.
 const BEHIND: Duration = Duration::from_secs(10);
 
+/// For how long after a write failed for want of room a small one proves nothing.
+const FULL: Duration = Duration::from_secs(5);
+
 /// How the engine is.
 #[derive(Debug)]
 pub(super) struct Health {
@@ -29,6 +32,8 @@ pub(super) struct Health {
 struct State {
     /// Why nothing can be written; and when somebody tried last.
     unwritable: Option<(String, Instant)>,
+    /// When a write last failed for want of room.
+    full: Option<Instant>,
     /// Why nothing can be read.
     unreadable: Option<String>,
     /// When something was last written.
@@ -51,6 +56,7 @@ impl Health {
     pub fn new() -> Self {
         let state = State {
             unwritable: None,
+            full: None,
             unreadable: None,
             written: Instant::now(),
             tasks: BTreeMap::new(),
@@ -83,10 +89,19 @@ impl Health {
     /// Something was written.
     pub fn has_written(&self) {
         let mut state = self.state();
-        state.written = Instant::now();
+        (state.written, state.full) = (Instant::now(), None);
         if state.unwritable.take().is_some() {
             metrics::gauge!("neighborbid_database_writable").set(1.0);
             tracing::info!("the database takes writes again");
+        }
+    }
+
+    /// Something small was written: the disk may still be too full for a bid. So where the last
+    /// real write failed for want of room just now, those who try have the say.
+    pub fn has_probed(&self) {
+        let is_recent = self.state().full.is_some_and(|failed| failed.elapsed() < FULL);
+        if !is_recent {
+            self.has_written();
         }
     }
 
@@ -94,14 +109,17 @@ impl Health {
     pub fn cannot_write(&self, error: &DbErr) {
         let why = match Fault::of(error) {
             Fault::Unwritable => format!("the database takes no writes: {error}"),
-            Fault::Busy => "no connection to the database is free".to_owned(),
+            Fault::Contention => "another process holds the database's write lock".to_owned(),
             _ => format!("the database does not answer: {error}"),
         };
         metrics::gauge!("neighborbid_database_writable").set(0.0);
         if let Some(unsaid) = self.outage.now() {
             tracing::error!(why, unsaid, "nothing can be written");
         }
-        self.state().unwritable = Some((why, Instant::now()));
+        let now = Instant::now();
+        let mut state = self.state();
+        state.full = (Fault::of(error) == Fault::Unwritable).then_some(now);
+        state.unwritable = Some((why, now));
     }
 
     /// How long nothing was written; `None` while nothing can be.
@@ -138,9 +156,9 @@ impl Health {
     pub fn trouble(&self) -> Option<String> {
         let state = self.state();
         let of_task = state.tasks.iter().find_map(|(name, task)| match task {
-            Task::Dead => Some(format!("{name} ended badly and is begun again")),
+            Task::Dead => Some(format!("the task {name} ended badly and is begun again")),
             Task::Passed(last) if last.elapsed() > BEHIND => {
-                Some(format!("{name} is {} s behind", last.elapsed().as_secs()))
+                Some(format!("the task {name} is {} s behind", last.elapsed().as_secs()))
             }
             _ => None,
         });

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     Core, Error,
-    apart::{self, Apart, Waiting},
+    apart::{Apart, Waiting},
     batch::Judgement,
     place_bid::Job,
     queue::{Bounds, NoRoom, Queue, Waits},
@@ -84,7 +84,7 @@ impl Lanes {
                 let (running, core) = (Arc::clone(&lane), Arc::clone(core));
                 let run =
                     move || Arc::clone(&running).run(Arc::clone(&core), settings.batch.max(1));
-                (lane, tokio::spawn(supervised("a lane", health, run)))
+                (lane, tokio::spawn(supervised("lane", health, run)))
             })
             .unzip();
         Self { lanes, tasks: Mutex::new(tasks) }
@@ -156,10 +156,8 @@ impl Lane {
             metrics::histogram!("neighborbid_batch_bids").record(batch.len() as f64);
             metrics::histogram!("neighborbid_lane_queue_bids").record(behind as f64);
             let batch = apart.take(batch);
-            if !batch.is_empty()
-                && let Some(held) = apart::answer(&core, batch, false).await
-            {
-                apart.note(&held);
+            if !batch.is_empty() {
+                apart.answer(batch).await;
             }
         }
     }

@@ -142,7 +142,7 @@ struct Core {
     commands: Commands,
     deadlines: Deadlines,
     health: Arc<Health>,
-    /// Turns of those who wait for rows that others hold for long.
+    /// Turns of bids that wait for rows that others hold for long.
     waits: Semaphore,
 }
 
@@ -196,6 +196,7 @@ impl Engine {
         rooms: Rooms,
     ) -> Result<Arc<Self>, Error> {
         let places = Places::load(&db.read).await?;
+        let writers = db.writers();
         let sessions = KnownSessions::new(Arc::clone(&rooms.bus));
         let core = Arc::new(Core {
             db,
@@ -204,7 +205,7 @@ impl Engine {
             rooms,
             places,
             sessions,
-            commands: Commands::default(),
+            commands: Commands::new(writers.saturating_sub(lanes.lanes + WAITS + 1)),
             deadlines: Deadlines::default(),
             health: Arc::new(Health::new()),
             waits: Semaphore::new(WAITS),

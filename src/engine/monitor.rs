@@ -27,7 +27,7 @@ impl Engine {
             async move {
                 while !stop.is_cancelled() {
                     look(&core).await;
-                    core.health.has_passed("the monitor");
+                    core.health.has_passed("monitor");
                     tokio::select! {
                         () = sleep(EVERY) => {}
                         () = stop.cancelled() => {}
@@ -35,7 +35,7 @@ impl Engine {
                 }
             }
         };
-        supervised("the monitor", Arc::clone(&self.core.health), watch).await;
+        supervised("monitor", Arc::clone(&self.core.health), watch).await;
     }
 
     /// Why this node cannot serve, if it cannot. It asks nobody: the monitor has.
@@ -65,7 +65,7 @@ async fn look(core: &Core) {
     }
     let silent = || DbErr::Custom("it did not answer".to_owned());
     match timeout(PATIENCE, probe::write(&core.db)).await.unwrap_or_else(|_| Err(silent())) {
-        Ok(()) => core.health.has_written(),
+        Ok(()) => core.health.has_probed(),
         // Somebody else is writing just now.
         Err(error) if Fault::of(&error) == Fault::Contention => {}
         Err(error) => core.health.cannot_write(&error),

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Engine, health::Health};
 
@@ -19,7 +20,13 @@ pub(super) async fn supervised<F>(
 {
     loop {
         health.is_alive(name);
-        let Err(error) = tokio::spawn(run()).await else { return };
+        // Whoever ends this one ends what it runs.
+        let running = AbortOnDropHandle::new(tokio::spawn(run()));
+        let Err(error) = running.await else { return };
+        if error.is_cancelled() {
+            // The process ends.
+            return;
+        }
         health.is_dead(name);
         metrics::counter!("neighborbid_panics_total", "task" => name).increment(1);
         tracing::error!(task = name, %error, "a task ended badly, and is begun again");

@@ -55,6 +55,7 @@ pub(super) fn fault(error: crate::engine::Error, request: Option<&RequestId>) ->
         Engine::Unauthenticated => coded(Code::Unauthenticated, "Sign in first."),
         Engine::Forbidden(why) => coded(Code::Forbidden, why),
         Engine::Overloaded => coded(Code::Overloaded, "Too much waits already: try again soon."),
+        Engine::Held => coded(Code::Overloaded, "Somebody else is at it just now: try again soon."),
         // It says "again", not "never": a pool is full, the database restarts, a row is held.
         Engine::Database(ref cause) if crate::engine::may_pass(cause) => {
             static SAID: Seldom = Seldom::new();
@@ -63,7 +64,7 @@ pub(super) fn fault(error: crate::engine::Error, request: Option<&RequestId>) ->
             }
             coded(Code::Overloaded, "The database does not answer just now: try again soon.")
         }
-        Engine::Database(_) | Engine::Fault(_) => {
+        Engine::Database(_) | Engine::Fault(_) | Engine::Unanswered(_) => {
             let id = request.map_or("none", |id| id.0.as_str());
             tracing::error!(%error, request = id, "internal error");
             coded(Code::Internal, "Something went wrong on our side.")

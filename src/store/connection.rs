@@ -13,7 +13,7 @@ use sea_orm::{
     },
 };
 
-use super::{files::Files, reader::Reader};
+use super::{distrust::Distrust, files::Files, reader::Reader};
 
 /// How many connections to hold, and how long to wait for one, and for what it asks.
 #[derive(Debug, Clone)]
@@ -37,7 +37,18 @@ pub struct PoolSettings {
     pub lookup_timeout: Duration,
 }
 
+/// How much longer than a statement may run a connection may be silent.
+const MARGIN: Duration = Duration::from_secs(5);
+
 impl PoolSettings {
+    /// How long a connection may be silent.
+    pub(super) fn patience(&self) -> Duration {
+        match self.statement_timeout {
+            Duration::ZERO => Duration::MAX,
+            timeout => timeout + MARGIN,
+        }
+    }
+
     /// For what takes as long as it takes: migrations, which wait for each other, and audits.
     #[must_use]
     pub fn patient(&self) -> Self {
@@ -62,9 +73,14 @@ const WRITE_PLANS: [(&str, &str); 3] =
 /// rolling back failed is closed instead. (SQLite rolls back by itself on some failures; the driver
 /// does not see it, and would open savepoints instead of transactions from then on.)
 macro_rules! clean {
-    ($pool:expr) => {
-        $pool.after_release(|connection, _| {
+    ($pool:expr, $distrust:expr) => {{
+        let distrust = $distrust.clone();
+        $pool.after_release(move |connection, _| {
+            let is_distrusted = distrust.takes();
             Box::pin(async move {
+                if is_distrusted {
+                    return Err(sqlx::Error::PoolClosed);
+                }
                 if connection.is_in_transaction() {
                     // A rollback that was only begun is over after this.
                     connection.ping().await?;
@@ -72,7 +88,7 @@ macro_rules! clean {
                 Ok(!connection.is_in_transaction())
             })
         })
-    };
+    }};
 }
 
 /// The pools of one database.
@@ -88,6 +104,10 @@ pub struct Db {
     pub(super) files: Option<Arc<Files>>,
     /// How long a COMMIT that was not answered is looked up.
     pub lookup_timeout: Duration,
+    /// How long a transaction may take: longer than the database itself lets a statement run.
+    pub patience: Duration,
+    writers: u32,
+    pub(super) distrust: Distrust,
 }
 
 impl Db {
@@ -111,35 +131,33 @@ impl Db {
             let message = "an in-memory SQLite database cannot be shared by two pools";
             return Err(unusable(message));
         }
+        let distrust = Distrust::default();
         let timeout = settings.lock_timeout;
         let mut write = options(url, 1, settings);
         write.map_sqlx_sqlite_opts(move |o| durable(o, timeout));
-        write.map_sqlx_sqlite_pool_opts(|pool| clean!(pool));
+        let of_writer = distrust.clone();
+        write.map_sqlx_sqlite_pool_opts(move |pool| clean!(pool, of_writer));
         let write = connect(write).await?;
         let timeout = settings.acquire_timeout;
         let mut read = options(url, settings.read_connections, settings);
         read.map_sqlx_sqlite_opts(move |o| durable(o, timeout).pragma("query_only", "ON"));
-        let read = Reader::new(connect(read).await?, settings.read_connections);
+        let read = Reader::new(connect(read).await?, settings, &distrust);
         // It is kept open all the time: SQLite removes the -wal with the last connection.
         let mut monitor = options(url, 1, settings);
         monitor.map_sqlx_sqlite_opts(|o| durable(o, Duration::from_millis(100)));
-        monitor
-            .map_sqlx_sqlite_pool_opts(|pool| clean!(pool.max_lifetime(None).idle_timeout(None)));
+        monitor.map_sqlx_sqlite_pool_opts(|pool| {
+            clean!(pool.max_lifetime(None).idle_timeout(None), Distrust::default())
+        });
         let monitor = connect(monitor).await?;
         monitor.execute_unprepared("SELECT COUNT(*) FROM sqlite_schema").await?;
         let file = SqliteConnectOptions::from_str(url).map_err(|_| malformed())?;
         let files = Files::of(file.get_filename())
             .map_err(|error| unusable(&format!("the database's files: {error}")))?;
-        Ok(Self {
-            write,
-            read,
-            monitor,
-            files: Some(Arc::new(files)),
-            lookup_timeout: settings.lookup_timeout,
-        })
+        Ok(Self::new([write, monitor], read, Some(files), settings, distrust))
     }
 
     async fn open_postgres(url: &str, settings: &PoolSettings) -> Result<Self, DbErr> {
+        let distrust = Distrust::default();
         let millis = |time: Duration| time.as_millis().to_string();
         let (lock, idle) = (settings.lock_timeout, settings.idle_in_transaction_timeout);
         let timeouts =
@@ -147,14 +165,36 @@ impl Db {
         let mut write = options(url, settings.write_connections, settings);
         let of_writes = timeouts.clone();
         write.map_sqlx_postgres_opts(move |o| o.options(WRITE_PLANS).options(of_writes.clone()));
-        write.map_sqlx_postgres_pool_opts(|pool| clean!(pool));
-        let read = options(url, settings.read_connections, settings);
+        let of_writers = distrust.clone();
+        write.map_sqlx_postgres_pool_opts(move |pool| clean!(pool, of_writers));
+        let mut read = options(url, settings.read_connections, settings);
+        let of_readers = distrust.clone();
+        read.map_sqlx_postgres_pool_opts(move |pool| clean!(pool, of_readers));
         let mut monitor = options(url, 1, settings);
         monitor.map_sqlx_postgres_opts(move |o| o.options(timeouts.clone()));
-        monitor.map_sqlx_postgres_pool_opts(|pool| clean!(pool));
-        let read = Reader::new(connect(read).await?, settings.read_connections);
+        monitor.map_sqlx_postgres_pool_opts(|pool| clean!(pool, Distrust::default()));
+        let read = Reader::new(connect(read).await?, settings, &distrust);
         let (write, monitor) = (connect(write).await?, connect(monitor).await?);
-        Ok(Self { write, read, monitor, files: None, lookup_timeout: settings.lookup_timeout })
+        Ok(Self::new([write, monitor], read, None, settings, distrust))
+    }
+
+    fn new(
+        [write, monitor]: [DatabaseConnection; 2],
+        read: Reader,
+        files: Option<Files>,
+        settings: &PoolSettings,
+        distrust: Distrust,
+    ) -> Self {
+        Self {
+            writers: files.as_ref().map_or(settings.write_connections, |_| 1),
+            write,
+            read,
+            monitor,
+            files: files.map(Arc::new),
+            lookup_timeout: settings.lookup_timeout,
+            patience: settings.patience(),
+            distrust,
+        }
     }
 
     /// Which database it is.
@@ -163,13 +203,22 @@ impl Db {
         self.write.get_database_backend()
     }
 
+    /// Whether it is SQLite, which has one lock for all that write.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.files.is_some()
+    }
+
     /// How many transactions may write at once.
     #[must_use]
-    pub fn writers(&self, settings: &PoolSettings) -> usize {
-        match self.backend() {
-            DbBackend::Postgres => usize::try_from(settings.write_connections).unwrap_or(1),
-            _ => 1,
-        }
+    pub fn writers(&self) -> usize {
+        usize::try_from(self.writers).unwrap_or(1)
+    }
+
+    /// The error of a connection that was silent for too long.
+    #[must_use]
+    pub fn silence(&self) -> DbErr {
+        self.distrust.silence()
     }
 
     /// Closes both pools; what is under way ends first.

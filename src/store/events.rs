@@ -11,7 +11,10 @@ use super::{
     rowset::{Rowset, Write},
     users,
 };
-use crate::domain::event::{AuctionState, Bid, Event};
+use crate::{
+    domain::event::{AuctionState, Bid, Event},
+    telemetry::Seldom,
+};
 
 /// Adds events; the database refuses a number that is taken.
 pub fn insert(events: &[Event]) -> Write {
@@ -43,9 +46,23 @@ fn selection(source: &str) -> String {
     )
 }
 
+/// Those that can be read: one that cannot (a newer version's kind, say) keeps no other from being
+/// told, and whoever watches its auction sees a hole, and then the auction as it is.
 async fn all(db: &impl ConnectionTrait, ask: Statement) -> Result<Vec<Arc<Event>>, DbErr> {
+    static SAID: Seldom = Seldom::new();
     let rows = db.query_all_raw(ask).await?;
-    rows.iter().map(|row| event(row).map(Arc::new)).collect()
+    let mut events = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match event(row) {
+            Ok(event) => events.push(Arc::new(event)),
+            Err(error) => {
+                if let Some(unsaid) = SAID.now() {
+                    tracing::error!(%error, unsaid, "an event cannot be read");
+                }
+            }
+        }
+    }
+    Ok(events)
 }
 
 /// An auction's events with `after < sequence <= until`, oldest first, at most `limit`.

@@ -33,6 +33,7 @@ impl Fault {
             | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause.as_ref(),
             DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => return Self::Busy,
             DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) => return Self::Connection,
+            DbErr::Custom(text) if text == SILENCE => return Self::Connection,
             DbErr::Custom(text) if [MOVED, READ_ONLY].contains(&text.as_str()) => {
                 return Self::Unwritable;
             }
@@ -82,6 +83,9 @@ impl Fault {
         }
     }
 }
+
+/// The error of a connection that did not answer for too long.
+pub(super) const SILENCE: &str = "a connection did not answer";
 
 /// The error of a database file that was moved or deleted while it is in use.
 pub(super) const MOVED: &str = "the database's file was moved, replaced or deleted";

@@ -11,6 +11,7 @@ pub mod categories;
 pub mod commit_marker;
 pub mod connection;
 pub mod deadlines;
+mod distrust;
 pub mod events;
 pub mod fault;
 pub mod files;

@@ -1,14 +1,17 @@
 //! The pool that reads. A read on a connection that broke (the server restarted, somebody ended
 //! its sessions) is asked again on another one: it changed nothing, so it may.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
 };
 
-use super::fault::Fault;
+use super::{connection::PoolSettings, distrust::Distrust, fault::Fault};
 
 /// Connections that only read.
 #[derive(Debug, Clone)]
@@ -16,11 +19,18 @@ pub struct Reader {
     pool: DatabaseConnection,
     /// How often a read is asked at most: once more than there may be broken connections.
     tries: u32,
+    patience: Duration,
+    distrust: Distrust,
 }
 
 impl Reader {
-    pub(super) fn new(pool: DatabaseConnection, connections: u32) -> Self {
-        Self { pool, tries: connections.saturating_add(1) }
+    pub(super) fn new(
+        pool: DatabaseConnection,
+        settings: &PoolSettings,
+        distrust: &Distrust,
+    ) -> Self {
+        let tries = settings.read_connections.saturating_add(1);
+        Self { pool, tries, patience: settings.patience(), distrust: distrust.clone() }
     }
 }
 
@@ -46,10 +56,12 @@ fn is_broken<T>(result: &Result<T, DbErr>) -> bool {
 /// Asks until an answer comes, or as often as it may.
 macro_rules! ask_again {
     ($self:ident, $ask:expr) => {{
-        let mut tries = 1;
+        let (mut tries, began) = (1, std::time::Instant::now());
         loop {
-            let answer = $ask;
-            if tries >= $self.tries || !is_broken(&answer) {
+            let answer = $self.distrust.within($self.patience, $ask).await;
+            // One that is silent was waited for long enough.
+            let is_over = began.elapsed() >= $self.patience;
+            if tries >= $self.tries || is_over || !is_broken(&answer) {
                 return answer;
             }
             tries += 1;
@@ -72,10 +84,10 @@ impl ConnectionTrait for Reader {
     }
 
     async fn query_one_raw(&self, ask: Statement) -> Result<Option<QueryResult>, DbErr> {
-        ask_again!(self, self.pool.query_one_raw(ask.clone()).await)
+        ask_again!(self, self.pool.query_one_raw(ask.clone()))
     }
 
     async fn query_all_raw(&self, ask: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        ask_again!(self, self.pool.query_all_raw(ask.clone()).await)
+        ask_again!(self, self.pool.query_all_raw(ask.clone()))
     }
 }

@@ -19,7 +19,7 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
-use super::{connection::Db, fault::Fault, files::Files};
+use super::{connection::Db, distrust::Distrust, fault::Fault, files::Files};
 
 /// How long a COMMIT's answer is waited for, before it counts as lost.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,6 +29,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Transaction {
     inner: DatabaseTransaction,
     files: Option<Arc<Files>>,
+    distrust: Distrust,
     /// A statement failed: a COMMIT would keep half of it (SQLite rolls back by itself on some
     /// failures), or nothing while saying that it went well (Postgres).
     has_failed: AtomicBool,
@@ -68,7 +69,8 @@ pub async fn begin(db: &Db) -> Result<Transaction, DbErr> {
         .await
     });
     let inner = begun.await.map_err(|error| DbErr::Custom(error.to_string()))??;
-    Ok(Transaction { inner, files, has_failed: AtomicBool::new(false) })
+    let (distrust, has_failed) = (db.distrust.clone(), AtomicBool::new(false));
+    Ok(Transaction { inner, files, distrust, has_failed })
 }
 
 impl Transaction {
@@ -77,7 +79,7 @@ impl Transaction {
     /// # Errors
     /// Says whether nothing was committed, or nobody knows.
     pub async fn commit(self) -> Result<(), CommitError> {
-        let Self { inner, files, has_failed } = self;
+        let Self { inner, files, distrust, has_failed } = self;
         if has_failed.load(Ordering::Relaxed) {
             let _ = inner.rollback().await;
             let why = "a transaction with a failed statement was asked to commit";
@@ -94,10 +96,7 @@ impl Transaction {
                 return Err(CommitError::Failed(error));
             }
             Ok(Err(error)) => return Err(CommitError::Unanswered(error)),
-            Err(_) => {
-                let why = "COMMIT was not answered in time";
-                return Err(CommitError::Unanswered(DbErr::Custom(why.to_owned())));
-            }
+            Err(_) => return Err(CommitError::Unanswered(distrust.silence())),
         }
         // What went into a file that is nowhere any more is not kept.
         files.map_or(Ok(()), |files| files.check()).map_err(CommitError::Failed)
@@ -108,7 +107,7 @@ impl Transaction {
     /// # Errors
     /// When the database does not say so: its connection is then closed, which does the same.
     pub async fn rollback(self) -> Result<(), DbErr> {
-        self.inner.rollback().await
+        self.distrust.within(COMMIT_TIMEOUT, self.inner.rollback()).await
     }
 
     fn note<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {

@@ -135,7 +135,7 @@ async fn a_bid_that_finds_no_room_is_not_acknowledged_and_spoils_no_later_one() 
         };
         match house.engine.place_bid(bid).await {
             Ok(outcome) => acknowledged.push(outcome.bid.unwrap().id),
-            Err(Error::Overloaded) => {
+            Err(Error::Overloaded | Error::Held) => {
                 failed += 1;
                 tokio::time::sleep(Duration::from_millis(260)).await;
             }

@@ -176,11 +176,7 @@ impl Scene {
         stage: impl AsyncFn(&mut Self) -> Stage,
         act: impl Fn(&Self, &Stage) -> Act,
     ) {
-        let mut polls = 1;
-        while !self.hang_up_once(name, &stage, &act, Some(polls)).await.is_done {
-            polls += 1;
-            assert!(polls < 200, "{name} is never done");
-        }
+        self.hang_up_at_awaits(name, &stage, &act).await;
         for _ in 0..100 {
             let Gone { is_done, is_committed } = self.hang_up_once(name, &stage, &act, None).await;
             if is_committed && !is_done {
@@ -188,6 +184,19 @@ impl Scene {
             }
         }
         panic!("{name} was never left while it wrote");
+    }
+
+    async fn hang_up_at_awaits(
+        &mut self,
+        name: &str,
+        stage: impl AsyncFn(&mut Self) -> Stage,
+        act: impl Fn(&Self, &Stage) -> Act,
+    ) {
+        let mut polls = 1;
+        while !self.hang_up_once(name, &stage, &act, Some(polls)).await.is_done {
+            polls += 1;
+            assert!(polls < 200, "{name} is never done");
+        }
     }
 
     async fn hang_up_once(
@@ -367,7 +376,7 @@ on_both! {
             scene.house.pass(TimeDelta::days(2));
             stage
         };
-        scene.hang_up("endings", over, |scene, _| {
+        scene.hang_up_at_awaits("endings", over, |scene, _| {
             acted(scene, async move |engine| {
                 engine.turn_due_auctions().await.unwrap();
             })

@@ -78,7 +78,7 @@ impl Scene {
             match engine.place_bid(bid).await {
                 Ok(outcome) if code(&outcome).is_none() => Outcome::Accepted,
                 Ok(outcome) => panic!("refused: {outcome:?}"),
-                Err(Error::Overloaded) => Outcome::Overloaded,
+                Err(Error::Overloaded | Error::Held) => Outcome::Overloaded,
                 Err(error) => Outcome::Failed(error.to_string()),
             }
         })

@@ -391,6 +391,24 @@ on_both! {
         in_one_transaction(db, &house, 4).await;
     }
 
+    async fn an_edit_that_changes_nothing_is_no_event(db: &TestDatabase) {
+        let house = TestHouse::open(db).await;
+        let seller = house.person("seller", None, 0).await;
+        let id = house.list(&seller, house.a_lamp()).await;
+        let edit = |title: &str| {
+            let title = Some(title.to_owned());
+            UpdateAuction { id, title, description: None, category: None }
+        };
+        let view = house.engine.update_auction(&seller, edit("Another lamp")).await.unwrap();
+        assert_eq!(view.state.sequence, 2);
+        let before = records::counts(&house.db).await;
+        for title in ["Another lamp", " Another lamp "] {
+            let view = house.engine.update_auction(&seller, edit(title)).await.unwrap();
+            assert_eq!((view.state.sequence, view.listing.title.as_str()), (2, "Another lamp"));
+        }
+        assert_eq!(records::counts(&house.db).await, before);
+    }
+
     async fn nothing_moves_an_auction_that_has_ended(db: &TestDatabase) {
         let house = TestHouse::open(db).await;
         let (seller, ann, _) = three(&house).await;

@@ -76,6 +76,8 @@ async fn a_node_that_is_stopped_in_a_storm_holds_nobody_up_and_harms_nothing_whe
     }
     let read = storm.api.run(None, "{ auctions(first: 3) { nodes { id } } }", json!({})).await;
     assert_eq!(read.unwrap()["auctions"]["nodes"].as_array().unwrap().len(), 3);
+    let silent = storm.longest_silence(0);
+    eprintln!("the other node was silent for {silent:?}, {} turned away", storm.turned_away());
     let notes = storm.end().await;
     for node in nodes {
         node.stop();

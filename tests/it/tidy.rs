@@ -9,7 +9,7 @@ use source::{Source, blanked, block_end, named_after, places, sources};
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("telemetry", &[]),
-    ("store", &["domain"]),
+    ("store", &["domain", "telemetry"]),
     ("live", &["domain", "store", "telemetry"]),
     ("engine", &["domain", "store", "live", "telemetry"]),
     ("graphql", &["domain", "engine", "telemetry"]),
@@ -189,6 +189,19 @@ fn only_the_engine_opens_transactions_and_through_the_store() {
         }
     }
     none(&found, "transactions are the engine's");
+}
+
+#[test]
+fn every_command_is_counted_from_the_start() {
+    let mut named = Vec::new();
+    for file in &sources(&["src/engine"]) {
+        let names = file.text.split("const NAME: &'static str = \"").skip(1);
+        named.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+    }
+    named.sort_unstable();
+    let mut known = neighborbid::telemetry::COMMANDS.to_vec();
+    known.sort_unstable();
+    assert_eq!(named, known);
 }
 
 #[test]

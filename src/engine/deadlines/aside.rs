@@ -45,7 +45,7 @@ impl<K: Copy + Eq + Hash + Display> Aside<K> {
 
     /// Puts something aside that failed.
     pub fn put(&mut self, key: K, error: &Error) {
-        let is_held = matches!(error, Error::Overloaded);
+        let is_held = matches!(error, Error::Overloaded | Error::Held);
         let longest = if is_held { LONGEST_HELD } else { LONGEST_BROKEN };
         let wait = self.known.get(&key).map_or(FIRST, |w| (w.wait * 2).min(longest));
         metrics::counter!("neighborbid_set_aside_total", "kind" => self.kind).increment(1);
@@ -63,6 +63,16 @@ impl<K: Copy + Eq + Hash + Display> Aside<K> {
         }
         self.known.insert(key, Waiting { wait, until: Instant::now() + wait });
         self.count();
+    }
+
+    /// Forgets what is due no more: another process has done it.
+    pub fn keep(&mut self, due: &[K]) {
+        let now = Instant::now();
+        let before = self.known.len();
+        self.known.retain(|key, waiting| waiting.until > now || due.contains(key));
+        if self.known.len() != before {
+            self.count();
+        }
     }
 
     /// Something is done that may have been aside.

@@ -1,7 +1,11 @@
 //! Auctions that open or end: many in one transaction, those alone that nobody else holds. What is
 //! held for long is waited for apart from the others; what fails, fails by itself.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use entity::ids::AuctionId;
 use tokio::task::JoinSet;
@@ -23,8 +27,11 @@ use crate::{
 /// After how many passes what is held is waited for.
 const PASSES: u32 = 5;
 
+/// How long what was skipped is left out of passes.
+const SKIPPED: Duration = Duration::from_millis(40);
+
 /// How many are waited for at once.
-const WAITED_FOR: usize = 8;
+const WAITED_FOR: usize = 2;
 
 /// Auctions of one kind of deadline.
 #[derive(Debug)]
@@ -35,6 +42,8 @@ pub(super) struct Auctions {
     held: HashMap<AuctionId, u32>,
     waiting: JoinSet<(AuctionId, Result<Turned, Error>)>,
     waited_for: Vec<AuctionId>,
+    /// Due, but with a wallet that was held just now; until when they are left out.
+    skipped: HashMap<AuctionId, Instant>,
 }
 
 impl Auctions {
@@ -45,6 +54,7 @@ impl Auctions {
             held: HashMap::new(),
             waiting: JoinSet::new(),
             waited_for: Vec::new(),
+            skipped: HashMap::new(),
         }
     }
 
@@ -57,7 +67,8 @@ impl Auctions {
 
     /// Does what is due; says how many.
     pub async fn pass(&mut self, core: &Arc<Core>) -> Result<usize, Error> {
-        let except = self.except();
+        let mut except = self.except();
+        except.extend(self.skipped.keys());
         let deadline = self.deadline;
         match command::run(core, Turn { deadline, which: Which::Due { except } }).await {
             Ok(turned) => {
@@ -81,6 +92,10 @@ impl Auctions {
         for Unreadable { id, error } in turned.unreadable {
             self.aside.put(id, &error.into());
         }
+        // They leave their places in the next passes to others.
+        let until = Instant::now() + SKIPPED;
+        self.skipped.retain(|_, until| *until > Instant::now());
+        self.skipped.extend(turned.skipped.into_iter().map(|id| (id, until)));
     }
 
     async fn one_by_one(&mut self, core: &Arc<Core>) -> Result<usize, Error> {
@@ -89,7 +104,7 @@ impl Auctions {
         let due = deadlines::due(&core.db.read, deadline, now, BATCH, &except).await?;
         let mut count = 0;
         for id in due {
-            match command::run(core, Turn { deadline, which: Which::One(id) }).await {
+            match command::run(core, Turn { deadline, which: Which::Free(id) }).await {
                 Ok(turned) => {
                     count += turned.done.len();
                     self.note(turned);
@@ -118,6 +133,7 @@ impl Auctions {
         let now = core.now(&core.db.read).await?;
         let (deadline, except) = (self.deadline, self.except());
         let due = deadlines::due(&core.db.read, deadline, now, BATCH, &except).await?;
+        self.aside.keep(&due);
         let mut held = HashMap::new();
         for id in due {
             let passes = self.held.get(&id).map_or(1, |passes| passes + 1);
@@ -128,10 +144,7 @@ impl Auctions {
             self.waited_for.push(id);
             let core = Arc::clone(core);
             let turn = Turn { deadline, which: Which::One(id) };
-            self.waiting.spawn(async move {
-                let _turn = core.waits.acquire().await.ok();
-                (id, command::run(&core, turn).await)
-            });
+            self.waiting.spawn(async move { (id, command::run(&core, turn).await) });
         }
         let count = held.len() + self.waited_for.len();
         metrics::gauge!("neighborbid_due_and_held", "kind" => kind(deadline)).set(count as f64);
@@ -171,6 +184,8 @@ struct Turn {
 enum Which {
     /// Those that are due and free, the longest overdue first, but for these.
     Due { except: Vec<AuctionId> },
+    /// This one, if nobody else holds it.
+    Free(AuctionId),
     /// This one, however long somebody holds it.
     One(AuctionId),
 }
@@ -179,6 +194,8 @@ enum Which {
 #[derive(Debug, Default)]
 struct Turned {
     done: Vec<AuctionId>,
+    /// Due, but the wallet of who leads is held by somebody else.
+    skipped: Vec<AuctionId>,
     unreadable: Vec<Unreadable>,
 }
 
@@ -192,22 +209,27 @@ impl Command for Turn {
         let (core, tx) = (attempt.core, attempt.tx);
         let (mut work, unreadable) = match &self.which {
             Which::Due { except } => {
+                attempt.settle().await?;
                 let now = attempt.now().await?;
                 let due = deadlines::lock_due(tx, self.deadline, now, BATCH, except).await?;
                 let auctions::Free { auctions, unreadable } = due;
-                let work = Work::with_free(core, tx, auctions, []).await?;
-                attempt.settle().await?;
-                (work, unreadable)
+                (Work::with_free(core, tx, auctions, []).await?, unreadable)
+            }
+            Which::Free(id) => {
+                let auctions::Free { auctions, unreadable } =
+                    auctions::lock_free(tx, &[*id]).await?;
+                (Work::with_free(core, tx, auctions, []).await?, unreadable)
             }
             Which::One(id) => (attempt.lock(&[*id], []).await?, Vec::new()),
         };
-        let mut done = Vec::new();
+        let (mut done, mut skipped) = (Vec::new(), Vec::new());
         for id in work.auctions.keys().copied().collect::<Vec<_>>() {
-            if turn(&mut work, id)? {
-                done.push(id);
+            match turn(&mut work, id)? {
+                true => done.push(id),
+                false => skipped.push(id),
             }
         }
-        let turned = Turned { done, unreadable };
+        let turned = Turned { done, skipped, unreadable };
         if turned.done.is_empty() {
             return Ok(Decision::Nothing(turned));
         }

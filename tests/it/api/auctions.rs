@@ -26,6 +26,11 @@ async fn create(who: &Client, changed: Value) -> Vec<String> {
     refusals
 }
 
+/// The sixtieth second of a minute, in so many days.
+fn leap_second(days: i64) -> String {
+    (chrono::Utc::now() + TimeDelta::days(days)).format("%FT%H:%M:60Z").to_string()
+}
+
 on_both! {
     async fn each_unfit_field_of_an_auction_is_refused_by_its_name(db: &TestDatabase) {
         let (house, client) = open(db, &[]).await;
@@ -67,6 +72,9 @@ on_both! {
             (json!({ "endsAt": after(days(30) + minutes(1)) }), "INVALID_TIME at endsAt"),
             (json!({ "endsAt": "+262142-01-01T00:00:00Z" }), "INVALID_TIME at endsAt"),
             (json!({ "startsAt": after(days(1)) }), "INVALID_TIME at endsAt"),
+            (json!({ "endsAt": leap_second(1) }), "INVALID_TIME at endsAt"),
+            (json!({ "startsAt": leap_second(1), "endsAt": after(days(9)) }),
+                "INVALID_TIME at startsAt"),
             (json!({ "startsAt": after(days(91)), "endsAt": after(days(92)) }),
                 "INVALID_TIME at startsAt"),
             (json!({ "softCloseWindowSeconds": -1 }),

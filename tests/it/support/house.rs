@@ -26,7 +26,7 @@ use neighborbid::{
 use sea_orm::TransactionTrait;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::database::{POOLS, TestDatabase};
+use super::database::TestDatabase;
 
 /// An engine, its database and its clock.
 pub struct TestHouse {
@@ -95,8 +95,7 @@ impl TestHouse {
 
     async fn with_clock(database: &TestDatabase, clock: Clock, held: Arc<Mutex<Time>>) -> Self {
         let db = database.open().await;
-        let lanes =
-            LaneSettings { lanes: db.writers(&POOLS), batch: 64, queue: 4_096, share: 4_096 };
+        let lanes = LaneSettings { lanes: db.writers(), batch: 64, queue: 4_096, share: 4_096 };
         Self::start(db, lanes, clock, held).await
     }
 

@@ -3,10 +3,10 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
@@ -26,6 +26,17 @@ struct Seen {
     answered: Vec<AtomicUsize>,
     overloaded: AtomicUsize,
     is_over: AtomicBool,
+    /// When each node answered last, and its longest silence.
+    silences: Vec<Mutex<(Instant, Duration)>>,
+}
+
+impl Seen {
+    fn answered(&self, node: usize) {
+        self.answered[node].fetch_add(1, Ordering::Relaxed);
+        let mut silence = self.silences[node].lock().unwrap();
+        let last = std::mem::replace(&mut silence.0, Instant::now());
+        silence.1 = silence.1.max(last.elapsed());
+    }
 }
 
 /// Sixteen bidders, each with a key a bid, who come again when they are turned away.
@@ -47,7 +58,8 @@ impl Storm {
         let auctions = (0..4).map(|_| api.create_auction(&seller, unit.clone()));
         let board = Board::new(join_all(auctions).await, 1_500_000);
         let answered = nodes.iter().map(|_| AtomicUsize::new(0)).collect();
-        let seen = Arc::new(Seen { answered, ..Seen::default() });
+        let silences = nodes.iter().map(|_| Mutex::new((Instant::now(), Duration::ZERO))).collect();
+        let seen = Arc::new(Seen { answered, silences, ..Seen::default() });
         let apis: Vec<_> = nodes.iter().map(|node| Api::new(*node)).collect();
         let bidders = (0..16)
             .zip(people.iter().cycle())
@@ -82,6 +94,16 @@ impl Storm {
         panic!("{:?}", self.seen);
     }
 
+    /// The longest time in which a node answered nobody.
+    pub fn longest_silence(&self, node: usize) -> Duration {
+        self.seen.silences[node].lock().unwrap().1
+    }
+
+    /// How many were turned away.
+    pub fn turned_away(&self) -> usize {
+        now(&self.seen.overloaded)
+    }
+
     /// Ends it; each bid is sent once more first.
     pub async fn end(self) -> Vec<Note> {
         self.seen.is_over.store(true, Ordering::Relaxed);
@@ -96,19 +118,16 @@ fn now(count: &AtomicUsize) -> usize {
 async fn bid_on(mut bidder: Bidder, node: usize, seen: Arc<Seen>) -> Vec<Note> {
     while !seen.is_over.load(Ordering::Relaxed) {
         match bidder.turn().await {
-            Ok(()) => seen.answered[node].fetch_add(1, Ordering::Relaxed),
-            Err(Lost::Errors(codes)) => {
-                assert_eq!(codes, ["\"OVERLOADED\""]);
-                // As a client would: later.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                seen.overloaded.fetch_add(1, Ordering::Relaxed)
+            Ok(()) => {
+                seen.answered(node);
+                continue;
             }
-            Err(Lost::Broken(why)) if why.contains("Try again later") => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                seen.overloaded.fetch_add(1, Ordering::Relaxed)
-            }
-            Err(lost) => panic!("{lost:?}"),
-        };
+            Err(Lost::Errors(codes)) => assert_eq!(codes, ["\"OVERLOADED\""]),
+            Err(Lost::Broken(why)) => assert!(why.contains("Try again later"), "{why}"),
+        }
+        // As a client would: later.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        seen.overloaded.fetch_add(1, Ordering::Relaxed);
     }
     for _ in 0..200 {
         match bidder.repeat_all().await {
