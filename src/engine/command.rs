@@ -139,15 +139,25 @@ impl Commands {
 /// # Errors
 /// What the command refuses; that nothing can be written; or that the database failed.
 pub(super) async fn run<C: Command>(core: &Arc<Core>, command: C) -> Result<C::Answer, Error> {
-    if !core.commands.is_open() || !core.health.may_write() {
-        return Err(Error::Overloaded);
-    }
+    core.takes_commands()?;
     let running = Arc::clone(core);
     let task = core.commands.running.spawn(async move {
         let _turn = running.commands.turns.acquire().await;
         execute(&running, &command).await
     });
     task.await.unwrap_or_else(|panicked| Err(ended_badly::<C>(&panicked)))
+}
+
+/// The same for what is done at its deadline, which waits for no caller's turn.
+///
+/// # Errors
+/// As for [`run`].
+pub(super) async fn run_on_time<C: Command>(
+    core: &Arc<Core>,
+    command: C,
+) -> Result<C::Answer, Error> {
+    core.takes_commands()?;
+    run_admitted(core, command).await
 }
 
 /// The same for bids, which were let in already and wait for no other command's turn.

@@ -30,8 +30,10 @@ pub(super) struct Health {
 
 #[derive(Debug)]
 struct State {
-    /// Why nothing can be written; and when somebody tried last.
-    unwritable: Option<(String, Instant)>,
+    /// Why nothing can be written.
+    unwritable: Option<String>,
+    /// When somebody tried last, since then.
+    tried: Instant,
     /// When a write last failed for want of room.
     full: Option<Instant>,
     /// Why nothing can be read.
@@ -52,10 +54,17 @@ enum Task {
     Dead,
 }
 
+impl State {
+    fn can_write(&self) -> bool {
+        self.unwritable.is_none() && self.unreadable.is_none()
+    }
+}
+
 impl Health {
     pub fn new() -> Self {
         let state = State {
             unwritable: None,
+            tried: Instant::now(),
             full: None,
             unreadable: None,
             written: Instant::now(),
@@ -71,19 +80,20 @@ impl Health {
     /// Whether it is worth a try to write: while nothing can be written, only now and then, so
     /// that nobody waits for what will fail.
     pub fn may_write(&self) -> bool {
-        match &mut self.state().unwritable {
-            None => true,
-            Some((_, tried)) if tried.elapsed() >= TRY_EVERY => {
-                *tried = Instant::now();
-                true
-            }
-            Some(_) => false,
+        let mut state = self.state();
+        if state.can_write() {
+            return true;
         }
+        let is_time = state.tried.elapsed() >= TRY_EVERY;
+        if is_time {
+            state.tried = Instant::now();
+        }
+        is_time
     }
 
-    /// Whether writing worked when it was last tried.
+    /// Whether the database answers, and writing worked when it was last tried.
     pub fn can_write(&self) -> bool {
-        self.state().unwritable.is_none()
+        self.state().can_write()
     }
 
     /// Something was written.
@@ -119,7 +129,7 @@ impl Health {
         let now = Instant::now();
         let mut state = self.state();
         state.full = (Fault::of(error) == Fault::Unwritable).then_some(now);
-        state.unwritable = Some((why, now));
+        (state.unwritable, state.tried) = (Some(why), now);
     }
 
     /// How long nothing was written; `None` while nothing can be.
@@ -162,7 +172,7 @@ impl Health {
             }
             _ => None,
         });
-        let unwritable = || state.unwritable.as_ref().map(|(why, _)| why.clone());
+        let unwritable = || state.unwritable.clone();
         state.unreadable.clone().or_else(unwritable).or(of_task)
     }
 }

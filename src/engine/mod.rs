@@ -158,6 +158,14 @@ impl Core {
         })
     }
 
+    /// Refuses what could not be written.
+    fn takes_commands(&self) -> Result<(), Error> {
+        match self.commands.is_open() && self.health.may_write() {
+            true => Ok(()),
+            false => Err(Error::Overloaded),
+        }
+    }
+
     /// Whether a write that failed may have failed for its own sake: nothing could be written
     /// otherwise, or nothing more is.
     fn takes_writes(&self) -> bool {

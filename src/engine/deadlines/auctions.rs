@@ -70,7 +70,7 @@ impl Auctions {
         let mut except = self.except();
         except.extend(self.skipped.keys());
         let deadline = self.deadline;
-        match command::run(core, Turn { deadline, which: Which::Due { except } }).await {
+        match command::run_on_time(core, Turn { deadline, which: Which::Due { except } }).await {
             Ok(turned) => {
                 let count = turned.done.len();
                 self.note(turned);
@@ -104,7 +104,7 @@ impl Auctions {
         let due = deadlines::due(&core.db.read, deadline, now, BATCH, &except).await?;
         let mut count = 0;
         for id in due {
-            match command::run(core, Turn { deadline, which: Which::Free(id) }).await {
+            match command::run_on_time(core, Turn { deadline, which: Which::Free(id) }).await {
                 Ok(turned) => {
                     count += turned.done.len();
                     self.note(turned);
@@ -144,7 +144,7 @@ impl Auctions {
             self.waited_for.push(id);
             let core = Arc::clone(core);
             let turn = Turn { deadline, which: Which::One(id) };
-            self.waiting.spawn(async move { (id, command::run(&core, turn).await) });
+            self.waiting.spawn(async move { (id, command::run_on_time(&core, turn).await) });
         }
         let count = held.len() + self.waited_for.len();
         metrics::gauge!("neighborbid_due_and_held", "kind" => kind(deadline)).set(count as f64);

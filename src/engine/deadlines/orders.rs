@@ -28,7 +28,7 @@ impl Orders {
         let due = orders::due(&core.db.read, now, BATCH, &self.aside.now()).await?;
         let mut completed = 0;
         for id in due {
-            match command::run(core, Acted::by_itself(id, Action::Complete)).await {
+            match command::run_on_time(core, Acted::by_itself(id, Action::Complete)).await {
                 Ok(_) => {
                     completed += 1;
                     self.aside.done(&id);
