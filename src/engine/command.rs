@@ -223,7 +223,7 @@ async fn execute<C: Command>(core: &Core, command: &C) -> Result<C::Answer, Erro
             }
         };
         // SQLite's file says at once what became of a COMMIT that failed for want of room.
-        let is_known = core.db.is_sqlite() && doubt.is_some();
+        let is_known = core.db.is_sqlite() && tries.are_doubtful();
         if !is_known && tries.again(&error).await {
             continue;
         }

@@ -36,6 +36,11 @@ impl Tries {
         self.doubtful_since.get_or_insert_with(Instant::now);
     }
 
+    /// Whether it is not known what became of a COMMIT.
+    pub fn are_doubtful(&self) -> bool {
+        self.doubtful_since.is_some()
+    }
+
     /// It is known that it did not happen.
     pub fn is_certain(&mut self) {
         self.doubtful_since = None;
