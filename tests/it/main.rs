@@ -23,6 +23,7 @@ mod doors;
 mod doubt;
 mod hanging_up;
 mod histories;
+mod hostile;
 mod isolation;
 mod judging;
 mod judging_model;

@@ -108,6 +108,11 @@ impl Server {
         Starting(Self { child, log, reader: Some(reader), address: String::new() })
     }
 
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()

@@ -1,6 +1,7 @@
 //! What tests share: databases of their own, houses on them, people in them.
 
 pub mod api;
+pub mod attack;
 pub mod bidder;
 pub mod binary;
 pub mod books;

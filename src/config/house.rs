@@ -1,0 +1,150 @@
+//! Settings of bids, money and times.
+
+use std::num::NonZero;
+
+use chrono::TimeDelta;
+use clap::{Args, ValueEnum};
+
+use crate::{
+    domain::{auction::SoftClose, increments::IncrementTable, money::Currency, order::OrderTimes},
+    engine::{LaneSettings, Rules},
+};
+
+/// Who moves money in and out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Payments {
+    /// Only an admin.
+    Admin,
+    /// Anybody may deposit and withdraw: for demos and tests.
+    Simulated,
+}
+
+/// The house's numbers.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "House")]
+pub struct HouseConfig {
+    /// Who moves money in and out of wallets
+    #[arg(long, env = "NEIGHBORBID_PAYMENTS", value_enum, default_value = "admin")]
+    pub payments: Payments,
+
+    /// The one currency: its ISO 4217 code
+    #[arg(long, env = "NEIGHBORBID_CURRENCY", default_value = "KRW", value_parser = currency_code)]
+    pub currency: String,
+
+    /// How many fraction digits the currency has
+    #[arg(long, env = "NEIGHBORBID_CURRENCY_DIGITS", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=4))]
+    pub currency_digits: u32,
+
+    /// Least steps between bids by current price, in minor units: BELOW:STEP,…,STEP
+    #[arg(
+        long,
+        env = "NEIGHBORBID_INCREMENTS",
+        default_value = "10000:500,50000:1000,100000:2000,500000:5000,1000000:10000,50000"
+    )]
+    pub increments: IncrementTable,
+
+    /// What the house takes of a sale, in hundredths of a percent
+    #[arg(long, env = "NEIGHBORBID_FEE_BASIS_POINTS", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub fee_basis_points: u32,
+
+    /// A bid this close to the end moves it, where the seller says nothing else
+    #[arg(long, env = "NEIGHBORBID_SOFT_CLOSE_WINDOW_SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub soft_close_window_seconds: u32,
+
+    /// To how long after a late bid the end moves, where the seller says nothing else
+    #[arg(long, env = "NEIGHBORBID_SOFT_CLOSE_EXTENSION_SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub soft_close_extension_seconds: u32,
+
+    /// By how much late bids may move the end in all
+    #[arg(long, env = "NEIGHBORBID_SOFT_CLOSE_CAP_SECONDS", default_value_t = 3_600,
+        value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub soft_close_cap_seconds: u32,
+
+    /// With bids, an auction may be withdrawn until this long before its end
+    #[arg(long, env = "NEIGHBORBID_CANCEL_CUTOFF_HOURS", default_value_t = 12,
+        value_parser = clap::value_parser!(u32).range(0..=720))]
+    pub cancel_cutoff_hours: u32,
+
+    /// After that long without a handover, the buyer may cancel an order
+    #[arg(long, env = "NEIGHBORBID_HANDOVER_HOURS", default_value_t = 72,
+        value_parser = clap::value_parser!(u32).range(0..=8_760))]
+    pub handover_hours: u32,
+
+    /// That long after the handover, an order completes by itself
+    #[arg(long, env = "NEIGHBORBID_RECEIPT_HOURS", default_value_t = 168,
+        value_parser = clap::value_parser!(u32).range(0..=8_760))]
+    pub receipt_hours: u32,
+
+    /// How long a sign-in lasts
+    #[arg(long, env = "NEIGHBORBID_SESSION_DAYS", default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=365))]
+    pub session_days: u32,
+
+    /// Lanes that judge bids; by default as many as processors, and as connections that write at
+    /// most: lanes whose bidders are the same people wait for each other
+    #[arg(long, env = "NEIGHBORBID_LANES")]
+    pub lanes: Option<usize>,
+
+    /// How many bids one transaction judges at most
+    #[arg(long, env = "NEIGHBORBID_BATCH", default_value_t = 256)]
+    pub batch: usize,
+
+    /// How many bids wait in a lane at most, half of them on one auction; one more is answered
+    /// OVERLOADED
+    #[arg(long, env = "NEIGHBORBID_LANE_QUEUE", default_value_t = 4_096)]
+    pub lane_queue: usize,
+
+    /// How many bids of one bidder wait in a lane at most, a quarter of them in line at a time; one
+    /// more is answered OVERLOADED
+    #[arg(long, env = "NEIGHBORBID_LANE_SHARE", default_value_t = 16)]
+    pub lane_share: usize,
+}
+
+impl HouseConfig {
+    /// As the engine wants it.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let seconds = |seconds: u32| TimeDelta::seconds(seconds.into());
+        Rules {
+            currency: Currency { code: self.currency.clone(), digits: self.currency_digits },
+            increments: self.increments.clone(),
+            fee_basis_points: self.fee_basis_points,
+            soft_close: SoftClose {
+                window: seconds(self.soft_close_window_seconds),
+                extension: seconds(self.soft_close_extension_seconds),
+                cap: seconds(self.soft_close_cap_seconds),
+            },
+            orders: OrderTimes {
+                handover: TimeDelta::hours(self.handover_hours.into()),
+                receipt: TimeDelta::hours(self.receipt_hours.into()),
+            },
+            cancel_cutoff: TimeDelta::hours(self.cancel_cutoff_hours.into()),
+            session_lifetime: TimeDelta::days(self.session_days.into()),
+            payments_are_simulated: self.payments == Payments::Simulated,
+        }
+    }
+
+    /// As the lanes want it, where `writers` transactions may write at once.
+    #[must_use]
+    pub fn lanes(&self, writers: usize) -> LaneSettings {
+        LaneSettings {
+            lanes: self.lanes.unwrap_or_else(|| writers.min(cores())),
+            batch: self.batch,
+            queue: self.lane_queue,
+            share: self.lane_share,
+        }
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+fn currency_code(text: &str) -> Result<String, String> {
+    let fits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
+    fits.then(|| text.to_owned()).ok_or_else(|| "three capital letters, like KRW".to_owned())
+}
