@@ -11,7 +11,7 @@ use clap::ValueEnum;
 pub use bus::BusConfig;
 pub use clients::ClientConfig;
 pub use database::DatabaseConfig;
-pub use house::{HouseConfig, Payments};
+pub use house::{HouseConfig, Payments, WrongDigits};
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
