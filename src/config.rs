@@ -5,6 +5,7 @@ mod bus;
 mod clients;
 mod database;
 mod house;
+mod rates;
 
 use clap::ValueEnum;
 
@@ -12,6 +13,7 @@ pub use bus::BusConfig;
 pub use clients::ClientConfig;
 pub use database::DatabaseConfig;
 pub use house::{HouseConfig, Payments, WrongDigits};
+pub use rates::RateConfig;
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,7 @@
 use async_graphql::{Response, ServerError, Value};
 use serde_json::{Map, Value as Json, json};
 
-use crate::graphql::{Code, RequestId, code_of};
+use crate::graphql::{Code, RequestId, code_of, retry_after_seconds};
 
 /// An answer, ready to be sent.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Answer {
     pub errors: Option<Json>,
     /// The code of the refusal.
     pub code: Code,
+    /// How long the client is asked to wait before it tries again, in seconds.
+    pub retry_after: Option<u64>,
 }
 
 /// What the schema library says when an argument or a variable is not of its type.
@@ -26,6 +28,7 @@ pub fn answer(mut response: Response, request: &RequestId) -> Answer {
     for error in &mut response.errors {
         dress(error, request);
     }
+    let retry_after = retry_after_seconds(&response.errors);
     let before_running = |error: &ServerError| {
         error.path.is_empty()
             || (code_of(error) == Some(Code::BadUserInput.as_str()) && is_input_fault(error))
@@ -35,16 +38,25 @@ pub fn answer(mut response: Response, request: &RequestId) -> Answer {
         && response.errors.iter().all(before_running);
     if is_request_error {
         let errors = serde_json::to_value(&response.errors).unwrap_or_default();
-        return refusal_of(errors, Code::BadUserInput);
+        return refusal_of(errors, Code::BadUserInput, retry_after);
     }
     let body = serde_json::to_vec(&response).unwrap_or_default();
-    Answer { body, errors: None, code: Code::BadUserInput }
+    Answer { body, errors: None, code: Code::BadUserInput, retry_after }
 }
 
 /// An answer that refuses a request before anything ran.
 pub fn refusal(code: Code, message: &str) -> Answer {
-    let error = json!({ "message": message, "extensions": { "code": code.as_str() } });
-    refusal_of(json!([error]), code)
+    refusal_to_retry(code, message, code.retry_after_seconds())
+}
+
+/// The same, with how long to wait before the next try.
+pub fn refusal_to_retry(code: Code, message: &str, retry_after: Option<u64>) -> Answer {
+    let mut extensions = json!({ "code": code.as_str() });
+    if let Some(seconds) = retry_after {
+        extensions["retryAfterSeconds"] = seconds.into();
+    }
+    let error = json!({ "message": message, "extensions": extensions });
+    refusal_of(json!([error]), code, retry_after)
 }
 
 /// An answer for a fault of ours, which the log tells under the request's number.
@@ -52,13 +64,13 @@ pub fn internal(request: &RequestId) -> Answer {
     let code = Code::Internal;
     let extensions = json!({ "code": code.as_str(), "requestId": request.0 });
     let message = "Something went wrong on our side.";
-    refusal_of(json!([{ "message": message, "extensions": extensions }]), code)
+    refusal_of(json!([{ "message": message, "extensions": extensions }]), code, None)
 }
 
-fn refusal_of(errors: Json, code: Code) -> Answer {
+fn refusal_of(errors: Json, code: Code, retry_after: Option<u64>) -> Answer {
     let body = Map::from_iter([("errors".to_owned(), errors.clone())]);
     let body = serde_json::to_vec(&body).unwrap_or_default();
-    Answer { body, errors: Some(errors), code }
+    Answer { body, errors: Some(errors), code, retry_after }
 }
 
 fn is_input_fault(error: &ServerError) -> bool {
