@@ -156,6 +156,11 @@ impl Health {
         self.can_write.store(state.can_write(), Ordering::Relaxed);
     }
 
+    /// Whether the database answered when the monitor asked last.
+    pub fn is_readable(&self) -> bool {
+        self.can_write() || self.state().unreadable.is_none()
+    }
+
     /// A long-lived task lives.
     pub fn is_alive(&self, task: &'static str) {
         let mut state = self.state();

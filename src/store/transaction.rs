@@ -54,7 +54,8 @@ impl From<CommitError> for DbErr {
 
 /// Begins a transaction that will write. On SQLite it takes the write lock at once: a deferred
 /// one that reads first could not upgrade. Only a task that nobody cancels may ask: one that went
-/// away between BEGIN and its answer would leave a connection in a transaction that nobody knows of.
+/// away between BEGIN and its answer would leave a connection in a transaction that nobody knows
+/// of.
 ///
 /// # Errors
 /// When no connection is free in time or the database refuses.

@@ -34,8 +34,9 @@ async fn everything_is_there(database: &TestDatabase, notes: &[bidder::Note]) {
 async fn a_storm_goes_on_where_a_crash_of_the_database_cut_it() {
     let mut postgres = postgres::Own::start();
     let database = database::on_server(&postgres.url).await;
-    // Longer than the longest absence, so that everybody is told what became of their bids.
-    let flags = [&FLAGS[..], &["--commit-lookup-seconds", "60"]].concat();
+    // Far longer than the longest absence, however slow the machine: so everybody is told what
+    // became of their bids.
+    let flags = [&FLAGS[..], &["--commit-lookup-seconds", "900"]].concat();
     let server = Server::start(&database.url, &flags);
     let storm = Storm::begin(&[address(&server)]).await;
     for away in [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(30)] {
