@@ -47,6 +47,9 @@ pub enum Failure {
     /// The engine did not start.
     #[error("the engine: {0}")]
     Engine(#[from] crate::engine::Error),
+    /// Documents cannot be checked against the schema.
+    #[error("the schema: {0}")]
+    Schema(String),
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
@@ -115,11 +118,13 @@ impl House {
         let engine = Engine::start(db.clone(), rules, config.clock, lanes, rooms.clone()).await?;
 
         let rates = Arc::new(RateLimits::new(config.clients.rates()));
-        let limits = config.clients.limits();
+        let limits = config.clients.documents.schema();
         let schema = graphql::schema(Arc::clone(&engine), Arc::clone(&rates), limits);
         let stop = CancellationToken::new();
         let http = config.clients.http();
-        let app = App::new(Arc::clone(&engine), schema, http, telemetry::recorder(), stop.clone());
+        let recorder = telemetry::recorder();
+        let app = App::new(Arc::clone(&engine), schema, http, recorder, stop.clone());
+        let app = app.map_err(Failure::Schema)?;
         let sockets = app.tasks.clone();
 
         let workers = workers(&engine, &rooms, nats.as_ref(), rates, &stop);

@@ -4,6 +4,7 @@
 mod bus;
 mod clients;
 mod database;
+mod documents;
 mod house;
 
 use clap::ValueEnum;
@@ -11,6 +12,7 @@ use clap::ValueEnum;
 pub use bus::BusConfig;
 pub use clients::ClientConfig;
 pub use database::DatabaseConfig;
+pub use documents::DocumentConfig;
 pub use house::{HouseConfig, Payments};
 
 /// On or off.

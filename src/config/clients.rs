@@ -4,10 +4,10 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use clap::Args;
 
-use super::Switch;
+use super::{DocumentConfig, Switch};
 use crate::{
-    graphql::{Limits, RateSettings},
-    http::{DocumentLimits, HttpSettings, Origins, SocketSettings},
+    graphql::RateSettings,
+    http::{HttpSettings, Origins, SocketSettings},
 };
 
 /// What clients may do.
@@ -42,29 +42,9 @@ pub struct ClientConfig {
     #[arg(long, env = "NEIGHBORBID_BODY_BYTES", default_value_t = 65_536)]
     pub body_bytes: usize,
 
-    /// How deep a document's fields may nest
-    #[arg(long, env = "NEIGHBORBID_DEPTH", default_value_t = 15)]
-    pub depth: usize,
-
-    /// What a document's fields may cost in all: one each, a page's once a row
-    #[arg(long, env = "NEIGHBORBID_COMPLEXITY", default_value_t = 10_000)]
-    pub complexity: usize,
-
-    /// How many aliases a document may have
-    #[arg(long, env = "NEIGHBORBID_ALIASES", default_value_t = 30)]
-    pub aliases: usize,
-
-    /// How many fields a document may ask for, after fragments are spread
-    #[arg(long, env = "NEIGHBORBID_FIELDS", default_value_t = 1_000)]
-    pub fields: usize,
-
-    /// How many directives a field may carry
-    #[arg(long, env = "NEIGHBORBID_DIRECTIVES", default_value_t = 5)]
-    pub directives: usize,
-
-    /// Name similar fields in errors about unknown ones: for development
-    #[arg(long, env = "NEIGHBORBID_SUGGESTIONS")]
-    pub suggestions: bool,
+    /// What documents may ask for
+    #[command(flatten)]
+    pub documents: DocumentConfig,
 
     /// How many connections may be open; by default as many as the system's limit of file
     /// descriptors leaves room for
@@ -98,17 +78,6 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// As the schema wants it.
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits {
-            depth: self.depth,
-            complexity: self.complexity,
-            directives: self.directives,
-            suggestions: self.suggestions,
-        }
-    }
-
     /// As the rate limits want it.
     #[must_use]
     pub fn rates(&self) -> Option<RateSettings> {
@@ -123,7 +92,7 @@ impl ClientConfig {
     pub fn http(&self) -> HttpSettings {
         HttpSettings {
             body_bytes: self.body_bytes,
-            document: DocumentLimits { aliases: self.aliases, fields: self.fields },
+            document: self.documents.gate(),
             socket: SocketSettings {
                 init_timeout: Duration::from_secs(self.connection_init_timeout_seconds),
                 ping_interval: Duration::from_secs(self.socket_ping_seconds),

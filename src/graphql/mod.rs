@@ -7,6 +7,7 @@ mod error;
 mod loaders;
 mod mutation;
 mod page;
+pub mod price;
 mod query;
 mod rate;
 mod scalar;
@@ -18,11 +19,14 @@ pub use error::{Code, code_of};
 pub use mutation::Mutation;
 pub use query::Query;
 pub use rate::{RateLimits, RateSettings};
+pub use scalar::scalar_fault;
 pub use subscription::Subscription;
 
 use std::sync::Arc;
 
-use async_graphql::{SchemaBuilder, connection::Connection, dataloader::DataLoader};
+use async_graphql::{
+    SchemaBuilder, ValidationMode, connection::Connection, dataloader::DataLoader,
+};
 
 use crate::engine::Engine;
 use types::{
@@ -32,21 +36,14 @@ use types::{
 /// The one schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// What a document may ask for.
+/// What the schema itself bounds. A document is checked before it comes here.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How deep fields may nest.
-    pub depth: usize,
-    /// What the fields may cost in all; a page's fields count once a row.
-    pub complexity: usize,
-    /// How many directives a field may carry.
-    pub directives: usize,
-    /// Whether an unknown field's error names similar ones.
-    pub suggestions: bool,
+    /// How deep selections may nest, after fragments are spread.
+    pub nesting: usize,
+    /// Whether the schema tells about itself.
+    pub introspection: bool,
 }
-
-/// How deep the parser follows selections before it gives up.
-const PARSER_DEPTH: usize = 32;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     async_graphql::Schema::build(Query, Mutation::default(), Subscription)
@@ -64,13 +61,13 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 #[must_use]
 pub fn schema(engine: Arc<Engine>, rates: Arc<RateLimits>, limits: Limits) -> Schema {
     let loader = loaders::Loader(Arc::clone(&engine));
+    // All rules were checked when the document came; only its variables differ from run to run.
     let mut builder = builder()
-        .limit_depth(limits.depth)
-        .limit_complexity(limits.complexity)
-        .limit_recursive_depth(PARSER_DEPTH)
-        .limit_directives(limits.directives);
-    if !limits.suggestions {
-        builder = builder.disable_suggestions();
+        .validation_mode(ValidationMode::Fast)
+        .disable_suggestions()
+        .limit_recursive_depth(limits.nesting + 1);
+    if !limits.introspection {
+        builder = builder.disable_introspection();
     }
     builder.data(DataLoader::new(loader, tokio::spawn)).data(engine).data(rates).finish()
 }

@@ -6,14 +6,17 @@ use async_graphql::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::error::{Code, coded};
+use super::{
+    error::{Code, coded},
+    price,
+};
 use crate::engine::Page;
 
 /// How many rows a page has when the client does not say.
-const DEFAULT_SIZE: i32 = 20;
+const DEFAULT_SIZE: i32 = price::PAGE as i32;
 
 /// How many rows a page may have.
-const MAX_SIZE: i32 = 100;
+const MAX_SIZE: i32 = price::LARGEST_PAGE as i32;
 
 /// `first`, `after`, `last` and `before` as the client gave them.
 #[derive(Debug, Default)]
@@ -55,12 +58,6 @@ fn cursor<C: Serialize + DeserializeOwned>(
     let cursor = text.map(decode).transpose();
     let wrong = |_| coded(Code::BadUserInput, format!("{name} is not a cursor of this list."));
     Ok(cursor.map_err(wrong)?.map(|cursor| cursor.0))
-}
-
-/// What a page costs: its rows times what each costs.
-pub fn cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
-    let rows = first.or(last).unwrap_or(DEFAULT_SIZE).clamp(1, MAX_SIZE);
-    1 + row.saturating_mul(usize::try_from(rows).unwrap_or(1))
 }
 
 /// A connection of the rows that `page` fetched.

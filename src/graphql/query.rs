@@ -126,7 +126,6 @@ impl Query {
 
     /// Auctions, by filter and in order.
     #[allow(clippy::too_many_arguments)] // Relay's four, the filter and the order.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn auctions(
         &self,
         ctx: &Context<'_>,

@@ -3,8 +3,10 @@
 use std::str::FromStr;
 
 use async_graphql::{
-    Description, Error, ID, InputValueError, InputValueResult, Scalar, ScalarType, Value,
+    Description, Error, ID, InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType,
+    Value,
 };
+use chrono::{DateTime, Utc};
 use entity::ids::InvalidId;
 
 use super::error::{Code, coded};
@@ -58,6 +60,22 @@ impl Decimal {
             refusal::Refusal::new(refusal::Code::InvalidAmount, message).at(field)
         })
     }
+}
+
+/// What is wrong with a value of one of our own scalars; `None` when nothing is.
+pub fn scalar_fault(name: &str, value: &Value) -> Option<String> {
+    let fault = match name {
+        "Decimal" => <Decimal as ScalarType>::parse(value.clone()).err().map(into_text),
+        "DateTime" => <DateTime<Utc> as ScalarType>::parse(value.clone()).err().map(into_text),
+        _ => None,
+    };
+    fault.map(|fault| format!("it is no {name}: {fault}"))
+}
+
+/// The library's words for a fault, without its head.
+fn into_text<T: InputType>(fault: InputValueError<T>) -> String {
+    let error = fault.into_server_error(Pos::default()).message;
+    error.split_once(": ").map_or_else(|| error.clone(), |(_, why)| why.to_owned())
 }
 
 /// An id argument of a query: a malformed one is an error of its own.

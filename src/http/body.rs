@@ -1,9 +1,16 @@
 //! GraphQL's request parameters, from a JSON body or a URL, each of its type.
 
+use std::sync::Arc;
+
 use async_graphql::{Request, Variables};
 use serde_json::{Map, Value};
 
-use super::{document, documents::Documents, variables};
+use super::{
+    documents::{Documents, Operation, OperationType},
+    response::{Answer, refusal},
+    variables,
+};
+use crate::graphql::Code;
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -64,27 +71,37 @@ impl Params {
     /// The parsed request.
     ///
     /// # Errors
-    /// With a sentence for the client, when the document is no document, asks for too much, does
-    /// not say which of its operations is meant, or lacks a variable.
-    pub fn into_request(self, documents: &Documents) -> Result<ParsedRequest, String> {
-        let document = documents.read(&self.query)?;
-        let name = self.operation_name.as_deref();
-        let operation = document::operation(&document, name)
-            .ok_or("It is not clear which operation is meant.")?;
-        let kind = operation.ty;
+    /// With the answer for the client, when the document is not valid or asks for too much, does
+    /// not say which of its operations is meant, or a variable is missing or not of its type.
+    pub async fn into_request(self, documents: &Documents) -> Result<ParsedRequest, Answer> {
+        let wrong = |why: &str| refusal(Code::BadUserInput, why);
+        let document = documents.read(&self.query).await?;
+        let operation = document
+            .operation(self.operation_name.as_deref())
+            .ok_or_else(|| wrong("It is not clear which operation is meant."))?;
         let given = Variables::from_json(Value::Object(self.variables));
-        let variables = variables::complete(operation, given)?;
-        let mut request = Request::new(self.query).variables(variables);
-        if let Some(name) = self.operation_name {
-            request = request.operation_name(name);
-        }
-        request.set_parsed_query(document.as_ref().clone());
-        Ok(ParsedRequest { request, kind })
+        let declared = operation.definition().map_or(&[][..], |it| &it.variable_definitions);
+        let variables = variables::complete(declared, given).map_err(|why| wrong(&why))?;
+        documents.check_run(operation, &variables).map_err(|why| wrong(&why))?;
+        Ok(ParsedRequest { operation: Arc::clone(operation), variables })
     }
 }
 
-/// A request whose document is parsed, with the kind of the operation that is meant.
+/// An operation that was checked, with variables that are of their types.
+#[derive(Debug)]
 pub struct ParsedRequest {
-    pub request: Request,
-    pub kind: async_graphql::parser::types::OperationType,
+    pub operation: Arc<Operation>,
+    pub variables: Variables,
+}
+
+impl ParsedRequest {
+    /// What it does.
+    pub fn kind(&self) -> OperationType {
+        self.operation.kind
+    }
+
+    /// As the schema library runs it.
+    pub fn into_request(self) -> Request {
+        self.operation.request(self.variables)
+    }
 }

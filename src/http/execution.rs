@@ -3,20 +3,20 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use async_graphql::{Request, parser::types::OperationType};
 use futures_util::{Stream, StreamExt, stream};
 use metrics::Counter;
+use tokio::time::timeout;
 
 use super::{
     body::ParsedRequest,
-    documents::Documents,
-    response::{Answer, answer},
+    documents::{Documents, OperationType},
+    response::{Answer, answer, failure},
     router::App,
     shared::{Group, Shared, Wish},
 };
 use crate::{
     engine::{Engine, Feed, Session},
-    graphql::{ClientAddress, RequestId, Schema, asked_by},
+    graphql::{ClientAddress, Code, RequestId, Schema, asked_by},
 };
 
 /// The answers of an operation: one, or those of a subscription. One with `errors` of a request
@@ -48,40 +48,59 @@ impl Surroundings {
 
 /// Begins an operation, as the one who is signed in.
 pub fn run(parsed: ParsedRequest, session: Option<Arc<Session>>, around: &Surroundings) -> Answers {
-    let ParsedRequest { mut request, kind } = parsed;
-    if kind != OperationType::Subscription {
-        return Box::pin(stream::once(single(request, session, around.clone())));
+    if parsed.kind() != OperationType::Subscription {
+        let around = around.clone();
+        return Box::pin(stream::once(async move {
+            Arc::new(single(parsed, session, &RequestId::new(), &around).await)
+        }));
     }
-    match around.shared.wish(&mut request) {
-        Some(wish) => shared(wish, request, session, around.clone()),
-        None => own(request, session, around),
+    match around.shared.wish(&parsed) {
+        Some(wish) => shared(wish, parsed, session, around.clone()),
+        None => own(parsed, session, around),
     }
 }
 
-/// A query or a mutation.
-async fn single(
-    request: Request,
+/// A query or a mutation. A query has its time; a mutation is let finish, for it may have
+/// happened.
+pub async fn single(
+    parsed: ParsedRequest,
     session: Option<Arc<Session>>,
-    around: Surroundings,
-) -> Arc<Answer> {
-    let (request, number) = with_asker(request, session, &around);
-    Arc::new(answer(around.schema.execute(request).await, &number))
+    number: &RequestId,
+    around: &Surroundings,
+) -> Answer {
+    let limits = around.documents.limits();
+    let is_mutation = parsed.kind() == OperationType::Mutation;
+    let request = parsed.into_request().data(number.clone()).data(around.address);
+    let running = around.schema.execute(asked_by(request, session));
+    let response = if is_mutation {
+        running.await
+    } else {
+        let Ok(response) = timeout(limits.timeout, running).await else {
+            return failure(
+                Code::Overloaded,
+                "The query took too long: try again, or ask for less.",
+            );
+        };
+        response
+    };
+    answer(response, number, limits.answer_bytes)
 }
 
 /// A subscription that the schema answers by itself.
-fn own(request: Request, session: Option<Arc<Session>>, around: &Surroundings) -> Answers {
-    let (request, number) = with_asker(request, session, around);
-    let responses = around.schema.execute_stream(request);
+fn own(parsed: ParsedRequest, session: Option<Arc<Session>>, around: &Surroundings) -> Answers {
+    let (number, most) = (RequestId::new(), around.documents.limits().answer_bytes);
+    let request = parsed.into_request().data(number.clone()).data(around.address);
+    let responses = around.schema.execute_stream(asked_by(request, session));
     Box::pin(responses.map(move |response| {
         metrics::counter!("neighborbid_deliveries_total").increment(1);
-        Arc::new(answer(response, &number))
+        Arc::new(answer(response, &number, most))
     }))
 }
 
 /// Where a shared subscription stands.
 enum Sharing {
     /// Nothing is read yet. In a box: what is done with once should not weigh on those who watch.
-    Wished(Box<(Wish, Request, Option<Arc<Session>>, Surroundings)>),
+    Wished(Box<(Wish, ParsedRequest, Option<Arc<Session>>, Surroundings)>),
     Watching(Feed, Arc<Group>, Schema, Option<Arc<Session>>, Counter),
     /// It is not a valid request, or cannot be watched: the schema says why.
     Refused(Answers),
@@ -91,15 +110,15 @@ enum Sharing {
 /// is left to the schema to refuse.
 fn shared(
     wish: Wish,
-    request: Request,
+    parsed: ParsedRequest,
     session: Option<Arc<Session>>,
     around: Surroundings,
 ) -> Answers {
-    let wished = Sharing::Wished(Box::new((wish, request, session, around)));
+    let wished = Sharing::Wished(Box::new((wish, parsed, session, around)));
     Box::pin(stream::unfold(wished, async |mut sharing| {
         if let Sharing::Wished(wished) = sharing {
-            let (wish, request, session, around) = *wished;
-            sharing = begin(wish, request, session, around).await;
+            let (wish, parsed, session, around) = *wished;
+            sharing = begin(wish, parsed, session, around).await;
         }
         let answer = match &mut sharing {
             Sharing::Watching(feed, group, schema, session, deliveries) => {
@@ -116,7 +135,7 @@ fn shared(
 
 async fn begin(
     wish: Wish,
-    request: Request,
+    parsed: ParsedRequest,
     session: Option<Arc<Session>>,
     around: Surroundings,
 ) -> Sharing {
@@ -130,16 +149,6 @@ async fn begin(
             let deliveries = metrics::counter!("neighborbid_deliveries_total");
             Sharing::Watching(feed, group, around.schema, session, deliveries)
         }
-        _ => Sharing::Refused(own(request, session, &around)),
+        _ => Sharing::Refused(own(parsed, session, &around)),
     }
-}
-
-fn with_asker(
-    request: Request,
-    session: Option<Arc<Session>>,
-    around: &Surroundings,
-) -> (Request, RequestId) {
-    let number = RequestId::new();
-    let request = request.data(number.clone()).data(around.address);
-    (asked_by(request, session), number)
 }

@@ -1,7 +1,6 @@
 //! HTTP: the router, GraphQL over POST and GET, the WebSocket, GraphiQL, health and metrics.
 
 mod body;
-mod document;
 mod documents;
 mod doors;
 mod execution;
@@ -12,7 +11,6 @@ mod message;
 mod operations;
 mod origin;
 mod response;
-mod root_field;
 mod router;
 mod shared;
 mod sign_in;
@@ -22,7 +20,7 @@ mod sse;
 mod upgrade;
 mod variables;
 
-pub use document::DocumentLimits;
+pub use documents::DocumentLimits;
 pub use doors::{Doors, Peer};
 pub use origin::Origins;
 pub use router::{App, HttpSettings, router};

@@ -6,13 +6,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use async_graphql::parser::types::OperationType;
 use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 use tokio_stream::StreamMap;
 
 use super::{
-    body::Params,
+    body::{Params, ParsedRequest},
+    documents::OperationType,
     execution::{self, Answers, Surroundings},
     message,
     response::{Answer, refusal},
@@ -79,16 +79,15 @@ impl Operations {
     ///
     /// # Errors
     /// With the `error` frame for the client.
-    pub fn begin(
+    pub async fn begin(
         &mut self,
         id: String,
         params: Value,
         session: Option<Arc<Session>>,
         around: &Surroundings,
     ) -> Result<(), Vec<u8>> {
-        let parsed = Params::from_json(params).and_then(|p| p.into_request(&around.documents));
-        let parsed = parsed.map_err(|why| error_frame(&id, &refusal(Code::BadUserInput, &why)))?;
-        let kind = parsed.kind;
+        let parsed = parse(params, around).await.map_err(|answer| error_frame(&id, &answer))?;
+        let kind = parsed.kind();
         let answers = Some(execution::run(parsed, session, around));
         let head = message::next_head(&id);
         let id = Arc::<str>::from(id);
@@ -123,6 +122,11 @@ impl Stream for Operation {
         let is_of_mutation = self.kind == OperationType::Mutation;
         Poll::Ready(Some(Frame { text, is_of_mutation }))
     }
+}
+
+async fn parse(params: Value, around: &Surroundings) -> Result<ParsedRequest, Answer> {
+    let params = Params::from_json(params).map_err(|why| refusal(Code::BadUserInput, &why))?;
+    params.into_request(&around.documents).await
 }
 
 fn error_frame(id: &str, answer: &Answer) -> Vec<u8> {

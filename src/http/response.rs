@@ -1,5 +1,7 @@
 //! GraphQL's answers: errors made safe to show, request errors told from field errors, and the
-//! bytes that leave.
+//! bytes that leave, which are bounded.
+
+use std::io::{self, Write};
 
 use async_graphql::{Response, ServerError, Value};
 use serde_json::{Map, Value as Json, json};
@@ -21,10 +23,18 @@ pub struct Answer {
 const INPUT_FAULTS: [&str; 4] =
     ["Failed to parse \"", "Expected input type \"", "Invalid value for argument", "Variable "];
 
-/// Dresses the library's answer.
-pub fn answer(mut response: Response, request: &RequestId) -> Answer {
+/// How many errors are told.
+const ERRORS: usize = 20;
+
+/// How much is told of an error, in bytes: what a client sent may be part of it.
+const MESSAGE_BYTES: usize = 1_000;
+
+/// Dresses the library's answer. One of more than so many bytes is not written to its end.
+pub fn answer(mut response: Response, request: &RequestId, most: usize) -> Answer {
+    response.errors.truncate(ERRORS);
     for error in &mut response.errors {
         dress(error, request);
+        shorten(&mut error.message);
     }
     let before_running = |error: &ServerError| {
         error.path.is_empty()
@@ -37,14 +47,43 @@ pub fn answer(mut response: Response, request: &RequestId) -> Answer {
         let errors = serde_json::to_value(&response.errors).unwrap_or_default();
         return refusal_of(errors, Code::BadUserInput);
     }
-    let body = serde_json::to_vec(&response).unwrap_or_default();
-    Answer { body, errors: None, code: Code::BadUserInput }
+    let mut body = Bounded { bytes: Vec::with_capacity(512), most };
+    match serde_json::to_writer(&mut body, &response) {
+        Ok(()) => Answer { body: body.bytes, errors: None, code: Code::BadUserInput },
+        Err(_) => {
+            let message = format!("The answer is larger than {most} bytes: ask for less.");
+            failure(Code::BadUserInput, &message)
+        }
+    }
 }
 
 /// An answer that refuses a request before anything ran.
 pub fn refusal(code: Code, message: &str) -> Answer {
+    faults(code, std::iter::once((message, None)))
+}
+
+/// An answer that refuses a request for several faults, each with its line and column.
+pub fn faults<'a>(
+    code: Code,
+    found: impl Iterator<Item = (&'a str, Option<(usize, usize)>)>,
+) -> Answer {
+    let each = found.map(|(message, place)| {
+        let mut message = message.to_owned();
+        shorten(&mut message);
+        let mut error = json!({ "message": message, "extensions": { "code": code.as_str() } });
+        if let (Some((line, column)), Some(error)) = (place, error.as_object_mut()) {
+            error.insert("locations".to_owned(), json!([{ "line": line, "column": column }]));
+        }
+        error
+    });
+    refusal_of(each.collect(), code)
+}
+
+/// An answer to an operation that ran, but has nothing to show for it.
+pub fn failure(code: Code, message: &str) -> Answer {
     let error = json!({ "message": message, "extensions": { "code": code.as_str() } });
-    refusal_of(json!([error]), code)
+    let body = json!({ "data": null, "errors": [error] }).to_string().into_bytes();
+    Answer { body, errors: None, code }
 }
 
 /// An answer for a fault of ours, which the log tells under the request's number.
@@ -80,4 +119,32 @@ fn dress(error: &mut ServerError, request: &RequestId) {
     extensions.set("code", Code::Internal.as_str());
     extensions.set("requestId", request.0.as_str());
     error.message = "Something went wrong on our side.".to_owned();
+}
+
+fn shorten(message: &mut String) {
+    if message.len() > MESSAGE_BYTES {
+        let end = (0..=MESSAGE_BYTES).rev().find(|at| message.is_char_boundary(*at));
+        message.truncate(end.unwrap_or_default());
+        message.push('…');
+    }
+}
+
+/// Takes so many bytes, and no more.
+struct Bounded {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.most.saturating_sub(self.bytes.len()) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -3,7 +3,6 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use async_graphql::parser::types::OperationType;
 use axum::{
     Router,
     body::Body,
@@ -20,14 +19,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use super::{
-    body::{Params, ParsedRequest},
-    document::DocumentLimits,
-    documents::Documents,
+    body::Params,
+    documents::{DocumentLimits, Documents, OperationType},
     doors::Peer,
+    execution::{self, Surroundings},
     graphiql, health,
     media::{Accepted, MediaType, is_json},
     origin::Origins,
-    response::{Answer, answer, refusal},
+    response::{Answer, refusal},
     shared::Shared,
     sign_in,
     socket::SocketSettings,
@@ -36,7 +35,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    graphql::{ClientAddress, Code, RequestId, Schema, asked_by},
+    graphql::{ClientAddress, Code, RequestId, Schema, sdl},
 };
 
 /// HTTP's bounds.
@@ -82,18 +81,21 @@ pub struct App {
 
 impl App {
     /// With nobody connected yet.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When documents cannot be checked against the schema.
     pub fn new(
         engine: Arc<Engine>,
         schema: Schema,
         http: HttpSettings,
         metrics: PrometheusHandle,
         stop: CancellationToken,
-    ) -> Self {
+    ) -> Result<Self, String> {
         let sockets = Sockets::new(http.sockets_per_address);
-        let documents = Documents::new(http.document);
-        let (http, tasks, shared) = (Arc::new(http), TaskTracker::new(), Arc::default());
-        Self { engine, schema, http, metrics, stop, tasks, sockets, documents, shared }
+        let documents = Documents::new(&sdl(), http.document)?;
+        let shared = Shared::new(&http.document);
+        let (http, tasks) = (Arc::new(http), TaskTracker::new());
+        Ok(Self { engine, schema, http, metrics, stop, tasks, sockets, documents, shared })
     }
 }
 
@@ -205,8 +207,8 @@ async fn respond(
         Ok(session) => session,
         Err(answer) => return send_unsigned(media, answer),
     };
-    let parsed = params.into_request(&app.documents);
-    let kind = parsed.as_ref().ok().map(|parsed| parsed.kind);
+    let parsed = params.into_request(&app.documents).await;
+    let kind = parsed.as_ref().ok().map(|parsed| parsed.kind());
     if kind == Some(OperationType::Mutation) && method == Method::GET {
         let answer = refusal(Code::BadUserInput, "Mutations go over POST.");
         let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -219,17 +221,16 @@ async fn respond(
             Err(answer) => send_unsigned(media, answer),
         };
     }
-    let ParsedRequest { request, .. } = match parsed {
+    let parsed = match parsed {
         Ok(parsed) => parsed,
-        Err(why) => return send_answer(media, refusal(Code::BadUserInput, &why)),
+        Err(answer) => return send_answer(media, answer),
     };
     if is_subscription {
         let why = "Subscriptions go over the WebSocket at this address, or as text/event-stream.";
         return send_answer(media, refusal(Code::BadUserInput, why));
     }
-    let request = asked_by(request.data(number.clone()).data(address), session);
-    let response = app.schema.execute(request).await;
-    send_answer(media, answer(response, number))
+    let around = Surroundings::of(app, address);
+    send_answer(media, execution::single(parsed, session, number, &around).await)
 }
 
 /// Gives every request a number, which its answer and the log carry.

@@ -7,10 +7,11 @@
 //! that watcher and never kept, so that it is never another's, and never stale.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -22,34 +23,46 @@ use async_graphql::{
 use async_graphql_value::Value;
 use entity::ids::AuctionId;
 use futures_util::StreamExt;
-use tokio::sync::OnceCell;
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
+use tokio::{sync::OnceCell, time::timeout};
 
 use super::{
-    document,
-    response::{Answer, answer},
+    body::ParsedRequest,
+    documents::{DocumentLimits, Operation},
+    response::{Answer, answer, failure},
     variables,
 };
 use crate::{
     engine::{Session, Update, UpdateKind},
-    graphql::{Moment, RequestId, Schema, asked_by},
+    graphql::{Code, Moment, RequestId, Schema, asked_by},
 };
-
-/// How many of the newest answers a group keeps, for those who are a little behind.
-const KEPT: usize = 64;
 
 /// How long an answer that does not last is kept, for a crowd that comes at once.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The groups of a node.
-#[derive(Debug, Default)]
+/// What an answer weighs on average, in bytes.
+const USUAL: u64 = 1_024;
+
+/// How many parts the kept answers lie in: each must have room for the largest.
+const PARTS: usize = 4;
+
+/// The groups of a node, and the newest answers of all of them.
 pub struct Shared {
     groups: Mutex<HashMap<Key, Weak<Group>>>,
+    answers: Cache<(u64, Mark), Made, Weight>,
+    /// The number of the next group.
+    next: AtomicU64,
+    answer_bytes: usize,
+    timeout: Duration,
 }
 
+/// What a subscription means, and its variables.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
-    query: String,
-    operation: Option<String>,
+    meaning: Arc<str>,
     variables: String,
 }
 
@@ -57,36 +70,45 @@ struct Key {
 #[derive(Debug)]
 pub struct Group {
     shared: Arc<Shared>,
+    number: u64,
     key: Key,
-    document: ExecutableDocument,
+    operation: Arc<Operation>,
     variables: Variables,
     /// What the schema refuses the request with, once that was asked.
     refusal: OnceCell<Option<Arc<Answer>>>,
     /// Whether an answer was found to depend on the viewer: then none is tried to be shared.
     reads_viewer: AtomicBool,
-    answers: Mutex<VecDeque<Kept>>,
-}
-
-/// An answer that is kept.
-#[derive(Debug, Clone)]
-struct Kept {
-    mark: Mark,
-    since: Instant,
-    /// Filled when it is made.
-    made: Arc<OnceCell<Made>>,
 }
 
 /// An answer that was made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Made {
     answer: Arc<Answer>,
+    since: Instant,
     /// Whether it depends on the viewer.
     reads_viewer: bool,
-    has_errors: bool,
+    /// An event's answer lasts, if nothing in it failed. A snapshot's does not: what an auction
+    /// shows besides its state (how many watch it, say) changes without an event.
+    lasts: bool,
 }
 
-/// Which update an answer is of.
-type Mark = (i64, UpdateKind);
+impl Made {
+    fn is_fresh(&self) -> bool {
+        self.lasts || self.since.elapsed() < FRESH
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<(u64, Mark), Made> for Weight {
+    fn weight(&self, _: &(u64, Mark), made: &Made) -> u64 {
+        (made.answer.body.len() + 256) as u64
+    }
+}
+
+/// Which update an answer is of: the sequence, and whether it is a snapshot.
+type Mark = (i64, bool);
 
 /// A wish to watch an auction.
 #[derive(Debug)]
@@ -100,13 +122,40 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("answers", &self.answers.len()).finish_non_exhaustive()
+    }
+}
+
 impl Shared {
+    /// Without groups. The answers of all that come are kept within these limits.
+    pub fn new(limits: &DocumentLimits) -> Arc<Self> {
+        let usually = usize::try_from(limits.shared_bytes / USUAL).unwrap_or(usize::MAX).max(1);
+        let mut options = OptionsBuilder::new();
+        options.estimated_items_capacity(usually).weight_capacity(limits.shared_bytes);
+        let answers = match options.shards(PARTS).build() {
+            Ok(options) => {
+                let (hashes, life) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+                Cache::with_options(options, Weight, hashes, life)
+            }
+            Err(_) => Cache::with_weighter(usually, limits.shared_bytes, Weight),
+        };
+        Arc::new(Self {
+            groups: Mutex::default(),
+            answers,
+            next: AtomicU64::new(0),
+            answer_bytes: limits.answer_bytes,
+            timeout: limits.timeout,
+        })
+    }
+
     /// The wish that a subscription states; `None` when it is of another kind, or unusual enough
     /// that the schema should answer it by itself.
-    pub fn wish(self: &Arc<Self>, request: &mut Request) -> Option<Wish> {
-        let (name, mut variables) = (request.operation_name.clone(), request.variables.clone());
-        let document = request.parsed_query().ok()?.clone();
-        let operation = document::operation(&document, name.as_deref())?;
+    pub fn wish(self: &Arc<Self>, parsed: &ParsedRequest) -> Option<Wish> {
+        let mut variables = parsed.variables.clone();
+        let document = parsed.operation.document();
+        let operation = parsed.operation.definition()?;
         let [root] = operation.selection_set.node.items.as_slice() else { return None };
         let Selection::Field(root) = &root.node else { return None };
         let root = &root.node;
@@ -124,36 +173,33 @@ impl Shared {
             }
             Some(_) => return None,
         };
-        if let Some((name, value)) = only_the_beginning(root, &document, operation, after) {
+        if let Some((name, value)) = only_the_beginning(root, document, operation, after) {
             variables.insert(name, value);
         }
-        let key = Key {
-            query: request.query.clone(),
-            operation: name,
-            variables: serde_json::to_string(&variables).ok()?,
-        };
-        let group = self.group(key, || (document, variables));
+        let meaning = Arc::clone(&parsed.operation.meaning);
+        let key = Key { meaning, variables: serde_json::to_string(&variables).ok()? };
+        let group = self.group(key, &parsed.operation, variables);
         Some(Wish { auction, after, group })
     }
 
     fn group(
         self: &Arc<Self>,
         key: Key,
-        make: impl FnOnce() -> (ExecutableDocument, Variables),
+        operation: &Arc<Operation>,
+        variables: Variables,
     ) -> Arc<Group> {
         let mut groups = lock(&self.groups);
         if let Some(group) = groups.get(&key).and_then(Weak::upgrade) {
             return group;
         }
-        let (document, variables) = make();
         let group = Arc::new(Group {
             shared: Arc::clone(self),
+            number: self.next.fetch_add(1, Ordering::Relaxed),
             key: key.clone(),
-            document,
+            operation: Arc::clone(operation),
             variables,
             refusal: OnceCell::new(),
             reads_viewer: AtomicBool::new(false),
-            answers: Mutex::default(),
         });
         groups.insert(key, Arc::downgrade(&group));
         group
@@ -195,7 +241,7 @@ impl Group {
             let number = RequestId::new();
             let request = self.request(&number).data(Moment::never());
             let refused = schema.execute_stream(request).next().await;
-            refused.map(|response| Arc::new(answer(response, &number)))
+            refused.map(|response| Arc::new(answer(response, &number, self.shared.answer_bytes)))
         };
         self.refusal.get_or_init(validate).await.clone()
     }
@@ -211,30 +257,32 @@ impl Group {
         if session.is_some() && self.reads_viewer.load(Ordering::Relaxed) {
             return self.execute(schema, update, session).await.answer;
         }
-        let kept = self.kept(update);
-        let made = kept.made.get_or_init(|| self.execute(schema, update, None)).await;
+        let made = self.made(schema, update).await;
         if made.reads_viewer && session.is_some() {
             self.reads_viewer.store(true, Ordering::Relaxed);
             return self.execute(schema, update, session).await.answer;
         }
-        Arc::clone(&made.answer)
+        made.answer
     }
 
-    /// The place of the answer to one update.
-    fn kept(&self, update: &Update) -> Kept {
-        let mark = (update.sequence(), update.kind);
-        let mut answers = lock(&self.answers);
-        if let Some(known) = answers.iter().rev().find(|known| known.mark == mark)
-            && (known.lasts() || known.since.elapsed() < FRESH)
-        {
-            return known.clone();
+    /// The answer to one update for whoever is signed out: kept, or made now and kept.
+    async fn made(&self, schema: &Schema, update: &Arc<Update>) -> Made {
+        let is_snapshot = update.kind == UpdateKind::Snapshot;
+        let (answers, key) =
+            (&self.shared.answers, (self.number, (update.sequence(), is_snapshot)));
+        loop {
+            match answers.get_value_or_guard_async(&key).await {
+                Ok(made) if made.is_fresh() => return made,
+                Ok(stale) => {
+                    answers.remove_if(&key, |made| made.since == stale.since);
+                }
+                Err(place) => {
+                    let made = self.execute(schema, update, None).await;
+                    let _ = place.insert(made.clone());
+                    return made;
+                }
+            }
         }
-        if answers.len() >= KEPT {
-            answers.pop_front();
-        }
-        let kept = Kept { mark, since: Instant::now(), made: Arc::default() };
-        answers.push_back(kept.clone());
-        kept
     }
 
     async fn execute(
@@ -246,29 +294,22 @@ impl Group {
         metrics::counter!("neighborbid_renderings_total").increment(1);
         let (number, moment) = (RequestId::new(), Moment::of(Arc::clone(update)));
         let request = self.request(&number).data(Arc::clone(&moment));
-        let request = asked_by(request, session.cloned());
-        let response = schema.execute_stream(request).next().await.unwrap_or_default();
-        let has_errors = !response.errors.is_empty();
-        let answer = Arc::new(answer(response, &number));
-        Made { answer, reads_viewer: moment.viewer_was_read(), has_errors }
+        let mut responses = schema.execute_stream(asked_by(request, session.cloned()));
+        let (answer, failed) = match timeout(self.shared.timeout, responses.next()).await {
+            Ok(response) => {
+                let response = response.unwrap_or_default();
+                let failed = !response.errors.is_empty();
+                (answer(response, &number, self.shared.answer_bytes), failed)
+            }
+            Err(_) => (failure(Code::Overloaded, "The update took too long to read."), true),
+        };
+        let lasts = update.kind != UpdateKind::Snapshot && !failed;
+        let reads_viewer = moment.viewer_was_read();
+        Made { answer: Arc::new(answer), since: Instant::now(), reads_viewer, lasts }
     }
 
     fn request(&self, number: &RequestId) -> Request {
-        let mut request = Request::new(self.key.query.clone()).variables(self.variables.clone());
-        request.set_parsed_query(self.document.clone());
-        if let Some(name) = &self.key.operation {
-            request = request.operation_name(name.clone());
-        }
-        request.data(number.clone())
-    }
-}
-
-impl Kept {
-    /// An event's answer lasts, if nothing in it failed. A snapshot's does not: what an auction
-    /// shows besides its state (how many watch it, say) changes without an event.
-    fn lasts(&self) -> bool {
-        let failed = || self.made.get().is_some_and(|made| made.has_errors);
-        self.mark.1 != UpdateKind::Snapshot && !failed()
+        self.operation.request(self.variables.clone()).data(number.clone())
     }
 }
 

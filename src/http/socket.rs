@@ -268,7 +268,7 @@ impl Socket {
             }
             Err(answer) => return closing(close_of(&answer)),
         };
-        match operations.begin(id, params, session, &self.around) {
+        match operations.begin(id, params, session, &self.around).await {
             Ok(()) => ControlFlow::Continue(()),
             Err(frame) => self.send_text(frame).await,
         }

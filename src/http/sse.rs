@@ -4,7 +4,6 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use async_graphql::parser::types::OperationType;
 use axum::{
     body::{Body, Bytes},
     http::{HeaderName, StatusCode, header},
@@ -16,15 +15,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     body::ParsedRequest,
+    documents::OperationType,
     execution::{self, Answers, Surroundings},
-    response::{Answer, refusal},
+    response::Answer,
     router::App,
     sign_in,
     sockets::Place,
 };
 use crate::{
     engine::{Session, SessionWatch},
-    graphql::{ClientAddress, Code},
+    graphql::ClientAddress,
 };
 
 /// The last event. Without its empty data, browsers would not tell it.
@@ -48,7 +48,7 @@ struct Running {
 /// too: a browser's own client would take a status for the connection's fault.
 pub fn respond(
     app: &App,
-    parsed: Result<ParsedRequest, String>,
+    parsed: Result<ParsedRequest, Answer>,
     signed_in: Option<(Arc<Session>, SessionWatch)>,
     address: ClientAddress,
 ) -> Response {
@@ -58,10 +58,10 @@ pub fn respond(
     };
     let (session, watch) = signed_in.unzip();
     // A mutation is answered whatever becomes of the session: it may be what ends it.
-    let is_mutation = parsed.as_ref().is_ok_and(|it| it.kind == OperationType::Mutation);
+    let is_mutation = parsed.as_ref().is_ok_and(|it| it.kind() == OperationType::Mutation);
     let answers: Answers = match parsed {
         Ok(parsed) => execution::run(parsed, session, &Surroundings::of(app, address)),
-        Err(why) => only(refusal(Code::BadUserInput, &why)),
+        Err(answer) => only(answer),
     };
     let every = app.http.socket.ping_interval;
     let running = Running {

@@ -15,11 +15,11 @@ use async_graphql_value::Value;
 /// # Errors
 /// With a sentence for the client, when one that must have a value has none.
 pub fn complete(
-    operation: &OperationDefinition,
+    declared: &[Positioned<VariableDefinition>],
     mut given: Variables,
 ) -> Result<Variables, String> {
     let mut variables = Variables::default();
-    for definition in &operation.variable_definitions {
+    for definition in declared {
         let VariableDefinition { name, var_type, default_value, .. } = &definition.node;
         let default = || default_value.as_ref().map(|value| value.node.clone());
         let value = given.remove(&name.node).or_else(default);
@@ -83,7 +83,10 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::http::document::operation;
+
+    fn operation(document: &ExecutableDocument) -> &OperationDefinition {
+        &document.operations.iter().next().unwrap().1.node
+    }
 
     #[test]
     fn defaults_count_where_nothing_was_given_and_nulls_stay() {
@@ -98,8 +101,8 @@ mod tests {
             ("$a: Int! = 1", json!({ "a": null }), Err("Variable $a of type Int! needs a value.")),
         ] {
             let document = parse_query(format!("query({declared}) {{ x(a: $a) }}")).unwrap();
-            let operation = operation(&document, None).unwrap();
-            let variables = complete(operation, Variables::from_json(given));
+            let operation = operation(&document);
+            let variables = complete(&operation.variable_definitions, Variables::from_json(given));
             let variables = variables.map(|all| serde_json::to_value(&all).unwrap());
             assert_eq!(variables, due.map_err(str::to_owned) as Result<Json, _>, "{declared}");
         }
@@ -115,7 +118,7 @@ mod tests {
             ("query($a: Int) { ...f } fragment f on Query @d(a: $a) { x(a: $a) }", 2),
         ] {
             let document = parse_query(text).unwrap();
-            let operation = operation(&document, None).unwrap();
+            let operation = operation(&document);
             assert_eq!(uses(&document, operation, &Name::new("a")), due, "{text}");
         }
     }

@@ -39,6 +39,7 @@ const OF_SEA_ORM: &[(&str, &[&str])] = &[
 /// Which folders and files may name each of these crates.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("async_graphql", &["src/graphql/", "src/http/"]),
+    ("apollo_compiler", &["src/http/documents/"]),
     ("axum", &["src/http/", "src/app.rs"]),
     ("tower_http", &["src/http/"]),
     ("clap", &["src/config.rs", "src/config/", "src/demo/", "src/main.rs"]),

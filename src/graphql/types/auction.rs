@@ -209,7 +209,6 @@ impl Auction {
     }
 
     /// Its bids, newest first.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn bids(
         &self,
         ctx: &Context<'_>,

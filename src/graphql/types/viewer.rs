@@ -38,7 +38,6 @@ impl Viewer {
     }
 
     /// Their bids, newest first, automatic ones included.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn bids(
         &self,
         ctx: &Context<'_>,
@@ -52,7 +51,6 @@ impl Viewer {
     }
 
     /// The auctions that they sell, newest first.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn selling(
         &self,
         ctx: &Context<'_>,
@@ -65,7 +63,6 @@ impl Viewer {
     }
 
     /// The orders in which they buy or sell, newest first.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn orders(
         &self,
         ctx: &Context<'_>,
@@ -79,7 +76,6 @@ impl Viewer {
     }
 
     /// What happened to them, newest first.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn notifications(
         &self,
         ctx: &Context<'_>,

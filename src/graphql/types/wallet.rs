@@ -40,7 +40,6 @@ impl Wallet {
     }
 
     /// Every movement of its money, newest first.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn transfers(
         &self,
         ctx: &Context<'_>,
