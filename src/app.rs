@@ -6,7 +6,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig},
+    config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig, WrongDigits},
     engine::{Clock, Engine},
     graphql::{self, RateLimits},
     http::{App, Doors, LAST_WORDS, Peer, router},
@@ -44,6 +44,9 @@ pub enum Failure {
     /// The bus cannot be used.
     #[error("the bus: {0}")]
     Bus(#[from] SettingsError),
+    /// The settings contradict each other.
+    #[error(transparent)]
+    Settings(#[from] WrongDigits),
     /// The engine did not start.
     #[error("the engine: {0}")]
     Engine(#[from] crate::engine::Error),
@@ -104,7 +107,7 @@ impl House {
         migration::up(&db.write).await?;
         db.close().await;
         let db = Db::open(url, &pools).await?;
-        let rules = config.house.rules();
+        let rules = config.house.rules()?;
         let nats = match &bus {
             Some(bus) => Some(connect(bus, &config.bus.nats_prefix, &db).await?),
             None => None,

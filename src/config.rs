@@ -13,7 +13,7 @@ pub use bus::BusConfig;
 pub use clients::ClientConfig;
 pub use database::DatabaseConfig;
 pub use documents::DocumentConfig;
-pub use house::{HouseConfig, Payments};
+pub use house::{HouseConfig, Payments, WrongDigits};
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,4 +1,6 @@
-//! What operators see: the numbers, and logs at a bounded rate.
+//! What operators see: the numbers, logs at a bounded rate, and security events.
+
+pub mod security;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -67,6 +69,7 @@ pub fn recorder() -> PrometheusHandle {
         }
         describe();
         begin();
+        security::begin();
         handle
     };
     RECORDER.get_or_init(build).clone()

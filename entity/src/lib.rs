@@ -13,6 +13,7 @@ pub mod blocked_bidder;
 pub mod bus_secret;
 pub mod category;
 pub mod idempotency_key;
+pub mod marketplace;
 pub mod notification;
 pub mod order;
 pub mod region;

@@ -38,6 +38,8 @@ pub struct Model {
     pub dispute_reason: Option<String>,
     /// What the admin said to it.
     pub resolution_note: Option<String>,
+    /// The admin who decided the dispute.
+    pub decided_by: Option<UserId>,
 }
 
 /// No relations: `store` joins by hand, where a reader sees it.

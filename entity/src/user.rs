@@ -15,9 +15,13 @@ pub struct Model {
     pub id: UserId,
     /// As the user wrote it.
     pub username: String,
-    /// Lower-cased: what makes it unique.
+    /// Without case and width: what it is found by.
     #[sea_orm(unique)]
     pub username_key: String,
+    /// What it reads like. None where an older account's name reads alike: from before that was
+    /// refused.
+    #[sea_orm(unique)]
+    pub username_skeleton: Option<String>,
     /// An argon2id hash in PHC form.
     pub password_hash: String,
     /// Where the user lives, of any depth.

@@ -71,7 +71,7 @@ pub enum Failure {
     #[error("the folder {0}: {1}")]
     Folder(String, std::io::Error),
     /// The goods are priced in another currency than the house's.
-    #[error("the demo's prices are whole won: leave out --currency and --currency-digits")]
+    #[error("the demo's prices are whole won: leave out --currency")]
     Currency,
     /// Somebody listens there already.
     #[error("{0} is taken: stop what listens there, or name another address with --listen")]
@@ -105,7 +105,7 @@ pub async fn run(
     clients: ClientConfig,
     until: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    if (house.currency.as_str(), house.currency_digits) != ("KRW", 0) {
+    if house.currency.code != "KRW" {
         return Err(Failure::Currency);
     }
     let folder = Folder::claim(&demo.folder)?;

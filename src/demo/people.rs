@@ -97,7 +97,7 @@ async fn welcome(engine: &Engine, character: &Character) -> Result<Person, Error
     };
     let credentials = Credentials { username: character.username.to_owned(), password };
     let home_region = Some(RegionId(character.home.to_owned()));
-    let (token, session) = engine.sign_up(SignUp { credentials, home_region }).await?;
+    let (token, session) = engine.sign_up_sample(SignUp { credentials, home_region }).await?;
     fill_purse(engine, &session).await?;
     Ok(Person { session, token, password: character.password })
 }

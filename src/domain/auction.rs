@@ -10,7 +10,7 @@ use entity::{
 
 use super::{
     increments::IncrementTable,
-    money::{Money, OutOfRange},
+    money::{MAX_AMOUNT, Money, OutOfRange},
 };
 
 /// An auction's state, all that judging a bid needs.
@@ -55,7 +55,7 @@ pub struct Auction {
 pub struct Lead {
     /// Who leads.
     pub bidder: UserId,
-    /// What is held of the leader.
+    /// The most that the leader would pay; see [`Auction::hold`] for what is held of it.
     pub maximum: Money,
     /// The bid that took the lead: the holds are in its name.
     pub bid: BidId,
@@ -73,15 +73,35 @@ pub struct SoftClose {
 }
 
 impl Auction {
-    /// The least amount that a bid may name now.
+    /// The least amount that a bid may name now. It is never above the buy-now price, for a bid of
+    /// that price has bought; nor above what a bid may name at all.
     ///
     /// # Errors
     /// When it leaves the range of money.
     pub fn minimum_bid(&self, table: &IncrementTable) -> Result<Money, OutOfRange> {
         match self.lead {
             None => Ok(self.starting_price),
-            Some(_) => self.price.plus(self.increment(table, self.price)),
+            Some(_) => {
+                let next = self.price.plus(self.increment(table, self.price))?;
+                Ok(next.min(self.highest_bid()?))
+            }
         }
+    }
+
+    /// The highest price that a bid can set.
+    fn highest_bid(&self) -> Result<Money, OutOfRange> {
+        let largest = Money::from_minor(MAX_AMOUNT).ok_or(OutOfRange)?;
+        match (self.buy_now, self.bid_unit) {
+            (Some(buy_now), _) => Ok(buy_now),
+            (None, Some(unit)) => largest.down_to_multiple_of(unit),
+            (None, None) => Ok(largest),
+        }
+    }
+
+    /// What is held of a leader with this maximum: no more than there can be to pay.
+    #[must_use]
+    pub fn hold(&self, maximum: Money) -> Money {
+        self.buy_now.map_or(maximum, |buy_now| maximum.min(buy_now))
     }
 
     /// The step at a price.

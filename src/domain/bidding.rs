@@ -112,8 +112,10 @@ pub fn judge(
     on_unit(auction, offer)?;
 
     let needed = match own {
-        Some(lead) => offer.maximum.max(lead.maximum).minus(lead.maximum)?,
-        None => offer.maximum,
+        Some(lead) => {
+            auction.hold(offer.maximum.max(lead.maximum)).minus(auction.hold(lead.maximum))?
+        }
+        None => auction.hold(offer.maximum),
     };
     if bidder.available < needed {
         let message = "The available balance does not cover the maximum.";
@@ -146,14 +148,14 @@ pub fn buy_now(
         return Err(Refusal::new(Code::BuyNowUnavailable, message).into());
     };
     let own = auction.lead.filter(|lead| lead.bidder == bidder.id);
-    let held = own.map_or(Money::ZERO, |lead| lead.maximum);
+    let held = own.map_or(Money::ZERO, |lead| auction.hold(lead.maximum));
     if bidder.available.plus(held)? < price {
         let message = "The available balance does not cover the price.";
         return Err(Refusal::new(Code::InsufficientFunds, message).into());
     }
     let mut record = Recorder::new(auction, now);
     if let Some(lead) = auction.lead {
-        record.movement(TransferKind::Release, lead.bidder, lead.maximum, lead.bid);
+        record.release(lead);
     }
     record.take_lead(bidder.id, &Offer { id: bid, amount: price, maximum: price }, price)?;
     Ok(record.done(bid))
@@ -250,12 +252,13 @@ impl Recorder {
             }
             let step = self.auction.increment(table, lead.maximum);
             let reach = lead.maximum.plus(step)?.min(offer.maximum);
-            self.movement(TransferKind::Release, lead.bidder, lead.maximum, lead.bid);
+            self.release(lead);
             return self.take_lead(bidder, offer, offer.amount.max(reach));
         }
         // Every accepted bid has its hold; this one's ends at once.
-        self.movement(TransferKind::Hold, bidder, offer.maximum, offer.id);
-        self.movement(TransferKind::Release, bidder, offer.maximum, offer.id);
+        let held = self.auction.hold(offer.maximum);
+        self.movement(TransferKind::Hold, bidder, held, offer.id);
+        self.movement(TransferKind::Release, bidder, held, offer.id);
         let step = self.auction.increment(table, offer.maximum);
         let defence = offer.maximum.plus(step)?.min(lead.maximum);
         let price = self.reserved(self.auction.price.max(defence), lead.maximum);
@@ -265,7 +268,7 @@ impl Recorder {
 
     /// The leader bids again: a new maximum, a new price, or both.
     fn own_raise(&mut self, lead: Lead, offer: &Offer, more: Money) -> Result<(), OutOfRange> {
-        let maximum = lead.maximum.plus(more)?;
+        let maximum = lead.maximum.max(offer.maximum);
         self.auction.lead = Some(Lead { maximum, ..lead });
         if more > Money::ZERO {
             self.movement(TransferKind::Hold, lead.bidder, more, lead.bid);
@@ -281,7 +284,7 @@ impl Recorder {
     }
 
     fn take_lead(&mut self, bidder: UserId, offer: &Offer, price: Money) -> Result<(), OutOfRange> {
-        self.movement(TransferKind::Hold, bidder, offer.maximum, offer.id);
+        self.movement(TransferKind::Hold, bidder, self.auction.hold(offer.maximum), offer.id);
         self.auction.lead = Some(Lead { bidder, maximum: offer.maximum, bid: offer.id });
         let price = self.reserved(price, offer.maximum);
         self.record(offer.id, bidder, price, offer.maximum, false)
@@ -313,6 +316,12 @@ impl Recorder {
         let after = auction.clone();
         self.bids.push(RecordedBid { id, bidder, amount, maximum, is_automatic, after });
         Ok(())
+    }
+
+    /// The former leader's hold ends.
+    fn release(&mut self, lead: Lead) {
+        let held = self.auction.hold(lead.maximum);
+        self.movement(TransferKind::Release, lead.bidder, held, lead.bid);
     }
 
     fn movement(&mut self, kind: TransferKind, user: UserId, amount: Money, bid: BidId) {

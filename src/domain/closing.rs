@@ -101,7 +101,7 @@ fn may_still_change(auction: &Auction, now: Time) -> Result<(), Refusal> {
 fn sell(auction: &Auction, lead: Lead) -> Result<Closing, OutOfRange> {
     let Lead { bidder: user, maximum, bid } = lead;
     let capture = Movement { user, kind: TransferKind::Capture, amount: auction.price, bid };
-    let rest = maximum.minus(auction.price)?;
+    let rest = auction.hold(maximum).minus(auction.price)?;
     let release = Movement { user, kind: TransferKind::Release, amount: rest, bid };
     let mut movements = vec![capture];
     if rest > Money::ZERO {
@@ -114,7 +114,7 @@ fn end(auction: &Auction, status: AuctionStatus) -> Result<Closing, OutOfRange> 
     let release = auction.lead.map(|lead| Movement {
         user: lead.bidder,
         kind: TransferKind::Release,
-        amount: lead.maximum,
+        amount: auction.hold(lead.maximum),
         bid: lead.bid,
     });
     Ok(Closing { auction: ended(auction, status)?, movements: release.into_iter().collect() })

@@ -13,7 +13,39 @@ pub struct IncrementTable {
     above: Money,
 }
 
+/// By default, where the currency has no fraction digits: steps for won.
+const WHOLE: [(i64, i64); 5] =
+    [(10_000, 500), (50_000, 1_000), (100_000, 2_000), (500_000, 5_000), (1_000_000, 10_000)];
+const WHOLE_ABOVE: i64 = 50_000;
+
+/// By default elsewhere, in hundredths: the steps that large marketplaces use for dollars.
+const HUNDREDTHS: [(i64, i64); 9] = [
+    (100, 5),
+    (500, 25),
+    (2_500, 50),
+    (10_000, 100),
+    (25_000, 250),
+    (50_000, 500),
+    (100_000, 1_000),
+    (250_000, 2_500),
+    (500_000, 5_000),
+];
+const HUNDREDTHS_ABOVE: i64 = 10_000;
+
 impl IncrementTable {
+    /// The table that a currency of so many fraction digits has by default.
+    #[must_use]
+    pub fn for_digits(digits: u32) -> Self {
+        let (tiers, above, unit) = match digits {
+            0 => (&WHOLE[..], WHOLE_ABOVE, 1),
+            // No currency has a single one; were there one, its steps would be ten times these.
+            more => (&HUNDREDTHS[..], HUNDREDTHS_ABOVE, 10_i64.pow(more.clamp(2, 4) - 2)),
+        };
+        let minor = |amount: i64| Money::from_minor(amount * unit).unwrap_or_default();
+        let tiers = tiers.iter().map(|(below, step)| (minor(*below), minor(*step))).collect();
+        Self { tiers, above: minor(above) }
+    }
+
     /// The increment at `price`.
     #[must_use]
     pub fn at(&self, price: Money) -> Money {
@@ -103,6 +135,17 @@ mod tests {
             assert_eq!(table.at(Money::from_minor(price).unwrap()).minor(), increment, "{price}");
         }
         assert_eq!(table.to_string(), KRW);
+    }
+
+    #[test]
+    fn a_currencys_own_table_fits_its_digits() {
+        assert_eq!(IncrementTable::for_digits(0), KRW.parse().unwrap());
+        // At 30.00 the step is 1.00, whatever a minor unit is.
+        for (digits, unit) in [(2, 1), (3, 10), (4, 100)] {
+            let table = IncrementTable::for_digits(digits);
+            assert_eq!(table.at(Money::from_minor(3_000 * unit).unwrap()).minor(), 100 * unit);
+            assert_eq!(table.to_string().parse(), Ok(table));
+        }
     }
 
     #[test]

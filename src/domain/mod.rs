@@ -9,6 +9,8 @@ pub mod increments;
 pub mod ledger;
 pub mod listing;
 pub mod money;
+pub mod name;
 pub mod order;
 pub mod refusal;
 pub mod user;
+pub mod words;

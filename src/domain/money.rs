@@ -81,6 +81,14 @@ impl Money {
         i64::try_from(floor + up).map(Self).map_err(|_| OutOfRange)
     }
 
+    /// The largest whole multiple of `unit` that is no more than it.
+    ///
+    /// # Errors
+    /// When `unit` is nothing.
+    pub fn down_to_multiple_of(self, unit: Self) -> Result<Self, OutOfRange> {
+        self.0.checked_rem(unit.0).map(|rest| Self(self.0 - rest)).ok_or(OutOfRange)
+    }
+
     /// Whether it is a whole multiple of `unit`.
     #[must_use]
     pub fn is_multiple_of(self, unit: Self) -> bool {
@@ -102,6 +110,14 @@ pub struct Currency {
 pub struct InvalidAmount;
 
 impl Currency {
+    /// The currency of an ISO 4217 code, with the digits that the standard gives it; `None` for an
+    /// unknown code, and for what has no minor unit, as gold has none.
+    #[must_use]
+    pub fn of(code: &str) -> Option<Self> {
+        let known = iso_currency::Currency::from_code(code)?;
+        Some(Self { code: known.code().to_owned(), digits: known.exponent()?.into() })
+    }
+
     /// Reads an amount above zero: digits, and a fraction no longer than the currency's. No sign,
     /// no exponent, no spaces.
     ///
@@ -140,6 +156,24 @@ mod tests {
 
     fn currency(digits: u32) -> Currency {
         Currency { code: "XXX".to_owned(), digits }
+    }
+
+    #[test]
+    fn digits_are_those_of_iso_4217() {
+        for (code, digits) in [
+            ("KRW", Some(0)),
+            ("JPY", Some(0)),
+            ("USD", Some(2)),
+            ("EUR", Some(2)),
+            ("KWD", Some(3)),
+            ("CLF", Some(4)),
+            ("XAU", None),
+            ("ABC", None),
+            ("krw", None),
+            ("", None),
+        ] {
+            assert_eq!(Currency::of(code).map(|known| known.digits), digits, "{code}");
+        }
     }
 
     #[test]

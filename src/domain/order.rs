@@ -44,7 +44,7 @@ pub enum Actor {
     Buyer,
     /// The one who is paid.
     Seller,
-    /// An admin of the house.
+    /// An admin of the house who is no side of the order.
     Admin,
     /// The house itself.
     House,
@@ -156,7 +156,7 @@ fn may_act(action: Action, actor: Actor) -> Result<(), Denied> {
             "Only the buyer and the seller open disputes.",
         ),
         Action::PaySeller | Action::RefundBuyer => {
-            (actor == Actor::Admin, "Only an admin resolves disputes.")
+            (actor == Actor::Admin, "Only an admin who is no side of an order decides its dispute.")
         }
         Action::Complete => (actor == Actor::House, "Only the house completes orders by itself."),
     };

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
+        name::{self, ReservedNames},
         refusal::{Code, Refusal},
         user::User,
     },
@@ -82,26 +83,50 @@ impl Engine {
     /// Makes an account and signs it in.
     ///
     /// # Errors
-    /// A refusal when the name is taken or unfit, the password unfit, or the region unknown.
+    /// A refusal when the name is taken or unfit, the password unfit or soon guessed, or the region
+    /// unknown.
     pub async fn sign_up(&self, sign_up: SignUp) -> Result<(Token, Session), Error> {
-        let username = check_username(&sign_up.credentials.username)?;
-        let password = check_password(&sign_up.credentials.password)?;
+        let fit = self.check_sign_up(&sign_up)?;
+        let hashed = self.passwords.hash_new(fit.password, fit.username.clone()).await?;
+        let password_hash = hashed.ok_or_else(|| {
+            let message = "This password is among the first that somebody would guess: choose one \
+                           that is longer, and not made of your username.";
+            Refusal::new(Code::InvalidPassword, message).at(&["password"])
+        })?;
+        self.join(fit.username, password_hash, sign_up.home_region).await
+    }
+
+    /// The same for sample data, whose passwords everybody may know.
+    ///
+    /// # Errors
+    /// As [`Self::sign_up`], but for a password that is soon guessed.
+    pub async fn sign_up_sample(&self, sign_up: SignUp) -> Result<(Token, Session), Error> {
+        let fit = self.check_sign_up(&sign_up)?;
+        let password_hash = self.passwords.hash_known(fit.password).await?;
+        self.join(fit.username, password_hash, sign_up.home_region).await
+    }
+
+    fn check_sign_up(&self, sign_up: &SignUp) -> Result<Credentials, Refusal> {
+        let Credentials { username, password } = &sign_up.credentials;
+        let username = check_username(username, &self.core.rules.reserved_names)?;
+        let password = check_password(password)?;
         if let Some(region) = &sign_up.home_region {
             self.core.places.region(region).ok_or_else(|| {
                 Refusal::new(Code::RegionNotFound, "There is no such region.").at(&["homeRegion"])
             })?;
         }
-        let account = users::Account {
-            user: User {
-                id: UserId::new(),
-                username,
-                home_region: sign_up.home_region,
-                joined_at: self.core.clock.now(None),
-            },
-            password_hash: self.passwords.hash(password).await?,
-            is_admin: false,
-        };
-        let user = account.user.clone();
+        Ok(Credentials { username, password })
+    }
+
+    async fn join(
+        &self,
+        username: String,
+        password_hash: String,
+        home_region: Option<RegionId>,
+    ) -> Result<(Token, Session), Error> {
+        let joined_at = self.core.clock.now(None);
+        let user = User { id: UserId::new(), username, home_region, joined_at };
+        let account = users::Account { user: user.clone(), password_hash, is_admin: false };
         let (token, opened) = Opened::new(user.id)?;
         let id = opened.id;
         let expires_at = command::run(&self.core, SignedUp { account, opened }).await?;
@@ -113,12 +138,8 @@ impl Engine {
     /// # Errors
     /// A refusal when the name and the password do not belong together.
     pub async fn sign_in(&self, credentials: Credentials) -> Result<(Token, Session), Error> {
-        let username: String = credentials.username.nfc().collect();
         let password: String = credentials.password.nfc().collect();
-        let account = match check_username(&username) {
-            Ok(username) => users::by_username(&self.core.db.read, &username).await?,
-            Err(_) => None,
-        };
+        let account = self.account(&credentials.username).await?;
         let stored = account.as_ref().map(|account| account.password_hash.clone());
         let fits = self.passwords.verify(password, stored).await?;
         match account {
@@ -127,6 +148,14 @@ impl Engine {
                 let message = "The username and the password do not belong together.";
                 Err(Refusal::new(Code::WrongCredentials, message).into())
             }
+        }
+    }
+
+    /// The account of a name, however it is typed: also of one that nobody could take any more.
+    pub(super) async fn account(&self, username: &str) -> Result<Option<users::Account>, Error> {
+        match name::typed(username) {
+            Some(username) => Ok(users::by_username(&self.core.db.read, &username).await?),
+            None => Ok(None),
         }
     }
 
@@ -202,7 +231,8 @@ impl Command for SignedUp {
 
     async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<Time>, Error> {
         if !users::insert(attempt.tx, &self.account).await? {
-            let refusal = Refusal::new(Code::UsernameTaken, "Somebody has this name already.");
+            let message = "Somebody has this name, or one like it.";
+            let refusal = Refusal::new(Code::UsernameTaken, message);
             return Err(refusal.at(&["username"]).into());
         }
         self.opened.attempt(attempt).await
@@ -235,10 +265,16 @@ impl Command for Opened {
         let now = attempt.now().await?;
         let expires_at = now + attempt.core.rules.session_lifetime;
         sessions::delete_expired(attempt.tx, self.user, now).await?;
+        let keep = attempt.core.rules.bounds.sessions.saturating_sub(1);
+        let ended = sessions::older_than_newest(attempt.tx, self.user, keep.into()).await?;
+        for id in &ended {
+            sessions::delete(attempt.tx, *id).await?;
+        }
         let hash = self.token_hash.to_vec();
         sessions::insert(attempt.tx, self.id, self.user, hash, now, expires_at).await?;
         let marker = Some(CommitMarker::Session(self.id));
-        Ok(Decision::Commit(expires_at, Effects { marker, ..Effects::default() }))
+        let news = ended.into_iter().map(News::SignedOut).collect();
+        Ok(Decision::Commit(expires_at, Effects { marker, news, ..Effects::default() }))
     }
 }
 
@@ -263,15 +299,18 @@ fn hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// A fit name: 2 to 24 letters of any script, digits, `_`, `-` or `.`, in composed form.
-pub(super) fn check_username(username: &str) -> Result<String, Refusal> {
-    let username: String = username.nfc().collect();
-    let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if !(2..=24).contains(&username.chars().count()) || !username.chars().all(fits) {
-        let message = "A username has 2 to 24 letters, digits, underscores, hyphens or dots.";
-        return Err(Refusal::new(Code::InvalidUsername, message).at(&["username"]));
+/// A fit name that is not reserved, as it will be shown.
+fn check_username(username: &str, reserved: &ReservedNames) -> Result<String, Refusal> {
+    let refuse = |code, message: &'static str| Refusal::new(code, message).at(&["username"]);
+    let shown = name::shown(username).map_err(|name::Unfit| {
+        let message = "A username has 2 to 24 letters or digits of any script, underscores, \
+                       hyphens or dots, and nothing invisible.";
+        refuse(Code::InvalidUsername, message)
+    })?;
+    if reserved.hold(&shown) {
+        return Err(refuse(Code::UsernameTaken, "This name is reserved."));
     }
-    Ok(username)
+    Ok(shown)
 }
 
 /// A fit password: 8 to 128 characters, in composed form, so that it is the same from every
@@ -288,28 +327,6 @@ fn check_password(password: &str) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_any_script_fit_and_are_composed() {
-        for (name, fits) in [
-            ("민수", true),
-            ("mina_92", true),
-            ("a.b-c", true),
-            ("Ünïcode", true),
-            ("a", false),
-            ("", false),
-            ("with space", false),
-            ("emoji🙂", false),
-            ("a\u{0}b", false),
-            (&"x".repeat(25), false),
-            ("<b>", false),
-            ("a/b", false),
-        ] {
-            assert_eq!(check_username(name).is_ok(), fits, "{name:?}");
-        }
-        // Decomposed, as some keyboards send it.
-        assert_eq!(check_username("\u{1106}\u{1175}\u{11ab}\u{1109}\u{116e}").unwrap(), "민수");
-    }
 
     #[test]
     fn secrets_do_not_print() {

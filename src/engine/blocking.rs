@@ -52,10 +52,27 @@ impl Command for Blocked {
 
     async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<()>, Error> {
         let since = match self.is_blocked {
-            true => Some(attempt.now().await?),
+            true => {
+                self.check_bound(attempt).await?;
+                Some(attempt.now().await?)
+            }
             false => None,
         };
         users::set_blocked(attempt.tx, self.seller, self.bidder, since).await?;
         Ok(Decision::Commit((), Effects::default()))
+    }
+}
+
+impl Blocked {
+    /// Whether the seller may block one more; whoever is blocked already may be blocked again.
+    async fn check_bound(&self, attempt: &Attempt<'_>) -> Result<(), Error> {
+        let most = attempt.core.rules.bounds.blocked;
+        let counted = users::blocked_count(attempt.tx, self.seller, self.bidder, most).await?;
+        let (count, is_known) = counted;
+        if is_known || count < u64::from(most) {
+            return Ok(());
+        }
+        let message = format!("A seller may block at most {most} people.");
+        Err(Refusal::new(Code::TooManyBlocked, message).at(&["user"]).into())
     }
 }

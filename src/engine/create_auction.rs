@@ -6,9 +6,8 @@ use chrono::TimeDelta;
 use entity::{
     Time,
     enums::{AuctionScope, AuctionStatus, EventKind, ItemCondition, ShippingPayer},
-    ids::{AuctionId, CategoryId, RegionId},
+    ids::{AuctionId, CategoryId, RegionId, UserId},
 };
-use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Engine, Error, Places, Rules, Session,
@@ -22,6 +21,7 @@ use crate::{
         money::Money,
         refusal::{Code, Refusal},
         user::User,
+        words,
     },
     live::bus::{AuctionNews, News},
     store::{
@@ -92,6 +92,7 @@ impl Command for Listed {
     async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<AuctionView>, Error> {
         let (core, now) = (attempt.core, attempt.now().await?);
         let mut new = checked(&core.places, &core.rules, self, now)?;
+        check_bound(attempt, self.seller.id).await?;
         let opens = new.auction.starts_at <= now;
         if opens {
             new.auction.status = AuctionStatus::Open;
@@ -120,6 +121,16 @@ impl Command for Listed {
     }
 }
 
+/// Whether the seller may list one more.
+async fn check_bound(attempt: &Attempt<'_>, seller: UserId) -> Result<(), Error> {
+    let most = attempt.core.rules.bounds.auctions;
+    if auctions::unended_of(attempt.tx, seller, most).await? < u64::from(most) {
+        return Ok(());
+    }
+    let message = format!("A seller may have at most {most} scheduled and open auctions.");
+    Err(Refusal::new(Code::TooManyAuctions, message).into())
+}
+
 fn refuse<T>(
     code: Code,
     field: &'static [&'static str],
@@ -128,25 +139,21 @@ fn refuse<T>(
     Err(Refusal::new(code, message).at(field))
 }
 
-/// One line of 1 to 100 characters, in composed form.
+/// One visible line of 1 to 100 characters, in composed form.
 pub(super) fn check_title(title: &str) -> Result<String, Refusal> {
-    let title: String = title.trim().nfc().collect();
-    if !(1..=100).contains(&title.chars().count()) || title.chars().any(char::is_control) {
-        let message = "A title is one line of 1 to 100 characters.";
-        return refuse(Code::InvalidTitle, &["title"], message);
-    }
-    Ok(title)
+    words::title(title).or_else(|words::Unfit| {
+        let message = "A title is one line of 1 to 100 characters, with something visible in it \
+                       and nothing that turns its direction.";
+        refuse(Code::InvalidTitle, &["title"], message)
+    })
 }
 
 /// Plain text of at most 10,000 characters, in composed form.
 pub(super) fn check_description(description: &str) -> Result<String, Refusal> {
-    let description: String = description.trim().nfc().collect();
-    let unfit = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    if description.chars().count() > 10_000 || description.chars().any(unfit) {
+    words::description(description).or_else(|words::Unfit| {
         let message = "A description is plain text of at most 10,000 characters.";
-        return refuse(Code::InvalidDescription, &["description"], message);
-    }
-    Ok(description)
+        refuse(Code::InvalidDescription, &["description"], message)
+    })
 }
 
 /// A category that exists.

@@ -4,7 +4,6 @@ use entity::{
     enums::NotificationKind,
     ids::{AuctionId, UserId},
 };
-use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Engine, Error, Session,
@@ -17,6 +16,7 @@ use crate::{
         closing::{self, Closing},
         listing::AuctionView,
         refusal::{Code, Refusal},
+        words,
     },
     store::{auctions, bids},
 };
@@ -26,13 +26,10 @@ pub(super) fn check_reason(
     reason: &str,
     field: &'static [&'static str],
 ) -> Result<String, Refusal> {
-    let reason: String = reason.trim().nfc().collect();
-    let unfit = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    if !(1..=500).contains(&reason.chars().count()) || reason.chars().any(unfit) {
-        let message = "A reason has 1 to 500 characters.";
-        return Err(Refusal::new(Code::InvalidReason, message).at(field));
-    }
-    Ok(reason)
+    words::reason(reason).map_err(|words::Unfit| {
+        let message = "A reason has 1 to 500 characters, something visible among them.";
+        Refusal::new(Code::InvalidReason, message).at(field)
+    })
 }
 
 /// How a seller ends an auction.

@@ -3,7 +3,10 @@
 use sea_orm::DbErr;
 
 use crate::{
-    domain::{money::OutOfRange, refusal::Refusal},
+    domain::{
+        money::{Currency, OutOfRange},
+        refusal::Refusal,
+    },
     store::fault::Fault,
 };
 
@@ -28,6 +31,18 @@ pub enum Error {
     /// Its COMMIT was not answered, and what became of it is not known.
     #[error("COMMIT was not answered: {0}")]
     Unanswered(String),
+    /// The database counts in another currency than the settings say.
+    #[error(
+        "the database keeps amounts of {} with {} fraction digits, and the settings say {} with \
+         {}: start with --currency {}, or with another database",
+        kept.code, kept.digits, wanted.code, wanted.digits, kept.code
+    )]
+    OtherCurrency {
+        /// What it keeps.
+        kept: Currency,
+        /// What the settings say.
+        wanted: Currency,
+    },
     /// The database failed.
     #[error("database: {0}")]
     Database(#[from] DbErr),

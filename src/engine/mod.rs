@@ -10,6 +10,7 @@ mod batch;
 mod blocking;
 mod command;
 mod create_auction;
+mod currency;
 mod deadlines;
 mod docket;
 mod end_auction;
@@ -35,6 +36,7 @@ pub use accounts::{Credentials, Session, SignUp, Token, grant_admin};
 pub use create_auction::CreateAuction;
 pub use error::{Error, may_pass};
 pub use lane::LaneSettings;
+pub use passwords::PasswordSettings;
 pub use place_bid::{BidOutcome, PlaceBid};
 pub use places::Places;
 pub use session_watch::SessionWatch;
@@ -65,7 +67,10 @@ use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::Semaphore;
 
 use crate::{
-    domain::{auction::SoftClose, increments::IncrementTable, money::Currency, order::OrderTimes},
+    domain::{
+        auction::SoftClose, increments::IncrementTable, money::Currency, name::ReservedNames,
+        order::OrderTimes,
+    },
     live::{bus::News, rooms::Rooms},
     store::{connection::Db, transaction, truncate},
 };
@@ -93,8 +98,25 @@ pub struct Rules {
     pub cancel_cutoff: TimeDelta,
     /// How long a sign-in lasts.
     pub session_lifetime: TimeDelta,
+    /// How much one account may have.
+    pub bounds: AccountBounds,
+    /// How passwords are judged and hashed.
+    pub passwords: PasswordSettings,
+    /// Names that nobody may have.
+    pub reserved_names: ReservedNames,
     /// Anyone may deposit and withdraw; else only admins move money in and out.
     pub payments_are_simulated: bool,
+}
+
+/// How much one account may have.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountBounds {
+    /// Sessions; one more ends the oldest.
+    pub sessions: u32,
+    /// Auctions that are scheduled or open.
+    pub auctions: u32,
+    /// People whom a seller blocks.
+    pub blocked: u32,
 }
 
 /// Where time comes from.
@@ -195,7 +217,7 @@ impl Engine {
     /// An engine on an open, migrated database.
     ///
     /// # Errors
-    /// When the region and category trees cannot be read.
+    /// When the database keeps another currency, or the region and category trees cannot be read.
     pub async fn start(
         db: Db,
         rules: Rules,
@@ -203,6 +225,7 @@ impl Engine {
         lanes: LaneSettings,
         rooms: Rooms,
     ) -> Result<Arc<Self>, Error> {
+        currency::agree(&db, &rules.currency).await?;
         let places = Places::load(&db.read).await?;
         let writers = db.writers();
         let sessions = KnownSessions::new(Arc::clone(&rooms.bus));
@@ -218,8 +241,9 @@ impl Engine {
             health: Arc::new(Health::new()),
             waits: Semaphore::new(WAITS),
         });
+        let passwords = Passwords::new(core.rules.passwords)?;
         let lanes = Lanes::start(&core, lanes);
-        Ok(Arc::new(Self { lanes, core, passwords: Passwords::new()? }))
+        Ok(Arc::new(Self { lanes, core, passwords }))
     }
 
     /// The house's numbers.

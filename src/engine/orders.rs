@@ -28,12 +28,11 @@ enum Asker {
 }
 
 impl Asker {
-    /// As whom the asker acts; `None` for a stranger, who is told of no order.
-    fn actor(self, action: Action, order: &order::Model) -> Option<Actor> {
-        let decides = matches!(action, Action::PaySeller | Action::RefundBuyer);
+    /// As whom the asker acts; `None` for a stranger, who is told of no order. A side is a side,
+    /// admin or not: nobody judges their own order.
+    fn actor(self, order: &order::Model) -> Option<Actor> {
         match self {
             Self::House => Some(Actor::House),
-            Self::User { is_admin: true, .. } if decides => Some(Actor::Admin),
             Self::User { id, .. } if id == order.buyer_id => Some(Actor::Buyer),
             Self::User { id, .. } if id == order.seller_id => Some(Actor::Seller),
             Self::User { is_admin: true, .. } => Some(Actor::Admin),
@@ -97,7 +96,7 @@ impl Command for Acted {
         let (tx, rules) = (attempt.tx, &attempt.core.rules);
         let unknown = || Refusal::new(Code::OrderNotFound, "There is no such order.").at(&["id"]);
         let seen = orders::by_id(tx, id).await?.ok_or_else(unknown)?;
-        let actor = asker.actor(action, &seen).ok_or_else(unknown)?;
+        let actor = asker.actor(&seen).ok_or_else(unknown)?;
         let sides = [seen.buyer_id, seen.seller_id];
         let mut work = attempt.lock(&[seen.auction_id], sides).await?;
         // Again, under the lock of its auction.
@@ -113,6 +112,9 @@ impl Command for Acted {
             Denied::Refused(refusal) => Error::Refused(refusal),
         })?;
         apply(&mut work, &mut order, &step, action, words.as_deref())?;
+        if let (Actor::Admin, Asker::User { id, .. }) = (actor, asker) {
+            order.decided_by = Some(id);
+        }
         tell(&mut work, &order, &step, actor);
         orders::save(tx, &order).await?;
         work.save(tx).await?;

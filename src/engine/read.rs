@@ -7,7 +7,7 @@ use entity::{
     ids::{AuctionId, BidId, UserId},
 };
 
-use super::{Engine, Error, accounts::check_username};
+use super::{Engine, Error};
 use crate::{
     domain::{event::Bid, filter::Filter, listing::AuctionView, money::Money, user::User},
     live::{
@@ -134,10 +134,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn user_named(&self, username: &str) -> Result<Option<User>, Error> {
-        let Ok(username) = check_username(username) else {
-            return Ok(None);
-        };
-        let found = users::by_username(&self.core.db.read, &username).await?;
+        let found = self.account(username).await?;
         Ok(found.map(|account| account.user))
     }
 

@@ -1,7 +1,7 @@
 //! What a request brings along, and how resolvers get at it.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -30,9 +30,36 @@ impl RequestId {
     }
 }
 
-/// Whom rate limits for the signed-out count.
+/// Where a client is: its own address, or the one that a trusted proxy gives.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub IpAddr);
+
+/// Whom every limit by address counts as one: an IPv4 address, or a /64 network of IPv6, of which
+/// a single customer has all addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Network(IpAddr);
+
+impl ClientAddress {
+    /// The network of the address. IPv4 written as IPv6 is IPv4.
+    #[must_use]
+    pub fn network(self) -> Network {
+        Network(match self.0.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => {
+                let mask = u128::MAX << 64;
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+            }
+        })
+    }
+}
+
+impl Network {
+    /// Its first address, for the log.
+    #[must_use]
+    pub const fn address(self) -> IpAddr {
+        self.0
+    }
+}
 
 /// Who asks. Resolvers get at it through [`ContextExt`] alone, so that a shared execution knows
 /// whether its answer depends on the viewer.
@@ -128,5 +155,24 @@ impl ContextExt for Context<'_> {
 
     fn loaded<T>(&self, loaded: Result<T, Failure>) -> Result<T, Error> {
         loaded.map_err(|shared| self.fault(crate::engine::Error::Fault(shared.to_string())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_count_by_address_of_ipv4_and_by_network_of_ipv6() {
+        let network = |text: &str| ClientAddress(text.parse().unwrap()).network();
+        for (one, other, is_same) in [
+            ("203.0.113.9", "203.0.113.9", true),
+            ("203.0.113.9", "203.0.113.10", false),
+            ("203.0.113.9", "::ffff:203.0.113.9", true),
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+        ] {
+            assert_eq!(network(one) == network(other), is_same, "{one} {other}");
+        }
     }
 }

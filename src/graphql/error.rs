@@ -64,7 +64,10 @@ pub(super) fn fault(error: crate::engine::Error, request: Option<&RequestId>) ->
             }
             coded(Code::Overloaded, "The database does not answer just now: try again soon.")
         }
-        Engine::Database(_) | Engine::Fault(_) | Engine::Unanswered(_) => {
+        Engine::Database(_)
+        | Engine::Fault(_)
+        | Engine::Unanswered(_)
+        | Engine::OtherCurrency { .. } => {
             let id = request.map_or("none", |id| id.0.as_str());
             tracing::error!(%error, request = id, "internal error");
             coded(Code::Internal, "Something went wrong on our side.")

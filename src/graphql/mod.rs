@@ -14,7 +14,7 @@ mod scalar;
 mod subscription;
 mod types;
 
-pub use context::{ClientAddress, Moment, RequestId, asked_by};
+pub use context::{ClientAddress, Moment, Network, RequestId, asked_by};
 pub use error::{Code, code_of};
 pub use mutation::Mutation;
 pub use query::Query;

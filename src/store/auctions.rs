@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use entity::{
     Time, auction,
     enums::AuctionScope,
-    ids::{AuctionId, CategoryId},
+    ids::{AuctionId, CategoryId, UserId},
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr,
@@ -247,6 +247,23 @@ pub struct Edit {
     pub description: Option<String>,
     /// What kind of goods.
     pub category: Option<CategoryId>,
+}
+
+/// How many auctions of a seller have not ended, counted to `most`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unended_of(
+    db: &impl ConnectionTrait,
+    seller: UserId,
+    most: u32,
+) -> Result<u64, DbErr> {
+    // Written as the index of these auctions says it.
+    let text = "SELECT id FROM auctions WHERE seller_id = $1 \
+                AND status IN ('OPEN', 'SCHEDULED') LIMIT $2";
+    let values = [seller.0.into(), i64::from(most).into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), text, values);
+    Ok(u64::try_from(db.query_all_raw(statement).await?.len()).unwrap_or(u64::MAX))
 }
 
 /// Writes an auction's new words. Its row is locked already.

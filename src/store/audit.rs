@@ -63,7 +63,8 @@ pub const CHECKS: &[Check] = &[
         sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN w.locked = COALESCE(a.held, 0)
                 THEN 0 ELSE 1 END), 0) AS broken
               FROM wallets w LEFT JOIN (
-                SELECT leader_id, SUM(leader_maximum) AS held FROM auctions
+                SELECT leader_id, SUM(CASE WHEN buy_now_price < leader_maximum THEN buy_now_price
+                  ELSE leader_maximum END) AS held FROM auctions
                 WHERE status = 'OPEN' AND leader_id IS NOT NULL GROUP BY leader_id) a
               ON a.leader_id = w.user_id",
     },
@@ -82,14 +83,18 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "every bid that lost the lead has its release, and only a leader's money is held",
         sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN
-                h.held = COALESCE(a.leader_maximum, 0) THEN 0 ELSE 1 END), 0) AS broken
+                h.held = COALESCE(CASE WHEN a.buy_now_price < a.leader_maximum
+                  THEN a.buy_now_price ELSE a.leader_maximum END, 0)
+                THEN 0 ELSE 1 END), 0) AS broken
               FROM (SELECT bid_id, SUM(CASE kind WHEN 'HOLD' THEN amount ELSE -amount END) AS held
                 FROM transfers WHERE kind IN ('HOLD', 'RELEASE', 'CAPTURE') GROUP BY bid_id) h
               LEFT JOIN auctions a ON a.leader_bid_id = h.bid_id AND a.status = 'OPEN'",
     },
     Check {
         name: "each open lead is held by the bid that took it",
-        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN a.leader_maximum = t.held
+        sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN t.held =
+                CASE WHEN a.buy_now_price < a.leader_maximum
+                THEN a.buy_now_price ELSE a.leader_maximum END
                 THEN 0 ELSE 1 END), 0) AS broken
               FROM auctions a LEFT JOIN (SELECT bid_id, auction_id, user_id,
                 SUM(CASE kind WHEN 'HOLD' THEN amount ELSE -amount END) AS held
@@ -144,6 +149,10 @@ pub const CHECKS: &[Check] = &[
         name: "each event's minimum is the starting price, or the price and a step",
         sql: "SELECT COUNT(*) AS checked, COALESCE(SUM(CASE WHEN CASE
                 WHEN e.bid_count = 0 THEN e.minimum_bid = a.starting_price
+                WHEN e.minimum_bid = COALESCE(a.buy_now_price,
+                  1000000000000000 - 1000000000000000 % COALESCE(a.bid_unit, 1))
+                  THEN e.current_price + COALESCE(a.bid_unit, 1) >= e.minimum_bid
+                    OR a.bid_unit IS NULL
                 WHEN a.bid_unit IS NOT NULL THEN e.minimum_bid = e.current_price + a.bid_unit
                 ELSE e.minimum_bid > e.current_price
                 END THEN 0 ELSE 1 END), 0) AS broken

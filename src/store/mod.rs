@@ -16,6 +16,7 @@ pub mod events;
 pub mod fault;
 pub mod files;
 pub mod idempotency;
+pub mod marketplace;
 pub mod notifications;
 pub mod orders;
 pub mod page;

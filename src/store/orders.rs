@@ -37,6 +37,7 @@ pub async fn save(db: &impl ConnectionTrait, order: &order::Model) -> Result<(),
             completes_at: Set(order.completes_at),
             dispute_reason: Set(order.dispute_reason.clone()),
             resolution_note: Set(order.resolution_note.clone()),
+            decided_by: Set(order.decided_by),
             ..Default::default()
         })
         .filter(order::Column::Id.eq(order.id))

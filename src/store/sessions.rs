@@ -7,7 +7,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    FromQueryResult, QueryFilter, Statement,
+    FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 
 use super::{rowset::one_of, users::Account};
@@ -81,6 +81,32 @@ pub async fn delete(db: &impl ConnectionTrait, id: SessionId) -> Result<(), DbEr
     session::Entity::delete_by_id(id).exec(db).await?;
     Ok(())
 }
+
+/// A user's sessions but for the newest `keep`, the oldest last.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn older_than_newest(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    keep: u64,
+) -> Result<Vec<SessionId>, DbErr> {
+    let newest_first = session::Entity::find()
+        .filter(session::Column::UserId.eq(user))
+        .order_by_desc(session::Column::CreatedAt)
+        .order_by_desc(session::Column::Id)
+        .offset(keep)
+        // SQLite knows no offset without a limit.
+        .limit(MOST_ENDED)
+        .select_only()
+        .column(session::Column::Id)
+        .into_query();
+    let rows = db.query_all(&newest_first).await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
+}
+
+/// How many sessions one sign-in ends at most: more only where the bound was lowered.
+const MOST_ENDED: u64 = 1_000;
 
 /// Forgets a user's sessions that are dead already.
 ///

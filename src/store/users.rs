@@ -9,11 +9,11 @@ use entity::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult,
-    Statement, sea_query::OnConflict,
+    QuerySelect, QueryTrait, Statement, sea_query::OnConflict,
 };
 
 use super::rowset::one_of;
-use crate::domain::user::User;
+use crate::domain::{name, user::User};
 
 /// A user with what signing in needs.
 #[derive(Debug, Clone)]
@@ -41,13 +41,7 @@ impl From<user::Model> for Account {
     }
 }
 
-/// What makes a username unique: its letters, whatever their case.
-#[must_use]
-pub fn username_key(username: &str) -> String {
-    username.to_lowercase()
-}
-
-/// Adds a user with an empty wallet; `false` when the name is taken.
+/// Adds a user with an empty wallet; `false` when the name is taken, or reads like one that is.
 ///
 /// # Errors
 /// When the database refuses.
@@ -56,14 +50,15 @@ pub async fn insert(db: &impl ConnectionTrait, account: &Account) -> Result<bool
     let row = user::ActiveModel {
         id: Set(user.id),
         username: Set(user.username.clone()),
-        username_key: Set(username_key(&user.username)),
+        username_key: Set(name::key(&user.username)),
+        username_skeleton: Set(Some(name::skeleton(&user.username))),
         password_hash: Set(account.password_hash.clone()),
         home_region_id: Set(user.home_region.clone()),
         is_admin: Set(account.is_admin),
         joined_at: Set(user.joined_at),
     };
     let added = user::Entity::insert(row)
-        .on_conflict(OnConflict::column(user::Column::UsernameKey).do_nothing().to_owned())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(db)
         .await?;
     if added == 0 {
@@ -73,7 +68,8 @@ pub async fn insert(db: &impl ConnectionTrait, account: &Account) -> Result<bool
     Ok(true)
 }
 
-/// The account of a name.
+/// The account of a name, whatever its case and width. An account from before names were prepared
+/// as they are now may have kept its older key: it is found by its name as it was written.
 ///
 /// # Errors
 /// When the database refuses.
@@ -81,11 +77,19 @@ pub async fn by_username(
     db: &impl ConnectionTrait,
     username: &str,
 ) -> Result<Option<Account>, DbErr> {
+    let [new, old] = keys(username);
     let found = user::Entity::find()
-        .filter(user::Column::UsernameKey.eq(username_key(username)))
-        .one(db)
+        .filter(user::Column::UsernameKey.is_in([new.clone(), old]))
+        .limit(2)
+        .all(db)
         .await?;
-    Ok(found.map(Account::from))
+    let rank = |row: &user::Model| (row.username != username, row.username_key != new);
+    Ok(found.into_iter().min_by_key(rank).map(Account::from))
+}
+
+/// What a name may be found by: as it is prepared now, and as it was once.
+fn keys(username: &str) -> [String; 2] {
+    [name::key(username), username.to_lowercase()]
 }
 
 /// The users of these ids, in no order.
@@ -115,9 +119,12 @@ pub async fn is_admin(db: &impl ConnectionTrait, id: UserId) -> Result<bool, DbE
 /// # Errors
 /// When the database refuses.
 pub async fn grant_admin(db: &impl ConnectionTrait, username: &str) -> Result<bool, DbErr> {
+    let Some(account) = by_username(db, username).await? else {
+        return Ok(false);
+    };
     let done = user::Entity::update_many()
         .col_expr(user::Column::IsAdmin, true.into())
-        .filter(user::Column::UsernameKey.eq(username_key(username)))
+        .filter(user::Column::Id.eq(account.user.id))
         .exec(db)
         .await?;
     Ok(done.rows_affected > 0)
@@ -151,6 +158,25 @@ pub async fn set_blocked(
         }
     }
     Ok(())
+}
+
+/// How many people a seller blocks, counted to `most`; and whether this one is among them.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn blocked_count(
+    db: &impl ConnectionTrait,
+    seller: UserId,
+    bidder: UserId,
+    most: u32,
+) -> Result<(u64, bool), DbErr> {
+    let of_seller = blocked_bidder::Entity::find()
+        .filter(blocked_bidder::Column::SellerId.eq(seller))
+        .limit(u64::from(most));
+    let count = of_seller.select_only().column(blocked_bidder::Column::BidderId).into_query();
+    let count = db.query_all(&count).await?.len();
+    let known = blocked_bidder::Entity::find_by_id((seller, bidder)).one(db).await?.is_some();
+    Ok((u64::try_from(count).unwrap_or(u64::MAX), known))
 }
 
 /// The columns of a joined user, named `PREFIX_id` and so on; see [`columns`].

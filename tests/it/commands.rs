@@ -1,6 +1,7 @@
 //! The commands as operators run them: the real program, its exit codes and what it says.
 
 mod auditing;
+mod currency;
 mod serving;
 
 use std::net::TcpListener;
@@ -45,6 +46,8 @@ fn wrong_usage_exits_2_and_says_so_on_standard_error() {
         &["serve", "--payments", "maybe"],
         &["serve", "--rate-limit", "perhaps"],
         &["serve", "--currency", "won"],
+        &["serve", "--currency", "ABC"],
+        &["serve", "--currency", "XAU"],
         &["serve", "--currency-digits", "9"],
         &["serve", "--increments", "10000:500,5000:1000,1"],
         &["serve", "--increments", "0"],
@@ -184,11 +187,13 @@ on_both! {
         assert_eq!(run_in(&["audit", "--database-url", &db.url], &broken).code, Some(0));
 
         let ask = "{ marketplace { currency currencyDigits } }";
-        for (flags, currency, may) in [
-            (&[][..], "USD", None),
-            (&["--currency", "EUR", "--payments", "admin"], "EUR", Some("FORBIDDEN")),
+        // A database has one currency.
+        let new = database::empty(db.is_postgres()).await;
+        for (url, flags, currency, may) in [
+            (&db.url, &[][..], "USD", None),
+            (&new.url, &["--currency", "EUR", "--payments", "admin"], "EUR", Some("FORBIDDEN")),
         ] {
-            let server = Server::starting(&db.url, flags, &variables).ready();
+            let server = Server::starting(url, flags, &variables).ready();
             let client = Client::of(&server.address);
             assert_eq!(client.ask(ask).await.text_at("/data/marketplace/currency"), currency);
             let who = client.sign_up(currency, None).await;
@@ -197,6 +202,7 @@ on_both! {
             assert_eq!(reply.code(), may, "{}", reply.text);
             server.stop();
         }
+        new.finish().await;
     }
 }
 

@@ -3,6 +3,7 @@
 //! An example is an auction as it stands, one bid, and all that the judge answers, in words. It
 //! owns no histories: those are random, and judged against a model of their own.
 
+mod buying;
 mod refusals;
 mod reserve;
 
@@ -465,8 +466,13 @@ fn the_largest_amounts_are_judged_without_overflow() {
     assert_eq!(led(TOP / 2, TOP / 2).unit(TOP / 2).outcome(BEN, TOP, TOP), ("ben", TOP));
     assert_eq!(led(1_000, 2_000).reserve(TOP).outcome(ANN, 1_000, TOP), ("ann", TOP));
     assert_eq!(led(TOP - 50_000, TOP - 50_000).outcome(BEN, TOP, TOP), ("ben", TOP));
-    // Nobody can name the minimum any more.
+    // The minimum is never above what a bid may name; on a tie the earlier maximum leads.
     for price in [TOP - 49_999, TOP] {
-        assert_eq!(led(price, TOP).refused(BEN, TOP, TOP), (Code::BidTooLow, AMOUNT));
+        assert_eq!(led(price, TOP).outcome(BEN, TOP, TOP), ("ann", TOP));
+        assert_eq!(led(price, TOP).refused(BEN, TOP - 1, TOP), (Code::BidTooLow, AMOUNT));
     }
+    // With a unit that does not divide it, the largest multiple is the highest bid.
+    let table = KRW.parse().unwrap();
+    let minimum = led(TOP - 6, TOP).unit(7).auction.minimum_bid(&table).unwrap().minor();
+    assert!(minimum % 7 == 0 && (TOP - 6..=TOP).contains(&minimum), "{minimum}");
 }

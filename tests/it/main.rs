@@ -12,6 +12,7 @@
 
 mod support;
 
+mod accounts;
 mod api;
 mod batching;
 mod bidding;

@@ -26,7 +26,16 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// Which crates the domain may name.
-const DOMAINS: &[&str] = &["chrono", "entity", "rust_decimal", "serde"];
+const DOMAINS: &[&str] = &[
+    "chrono",
+    "entity",
+    "iso_currency",
+    "precis_profiles",
+    "rust_decimal",
+    "serde",
+    "unicode_normalization",
+    "unicode_security",
+];
 
 /// What each may name of SeaORM; `entity`, `migration` and `store` may name all of it.
 const OF_SEA_ORM: &[(&str, &[&str])] = &[

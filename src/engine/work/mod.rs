@@ -259,6 +259,7 @@ impl<'a> Work<'a> {
             completes_at: None,
             dispute_reason: None,
             resolution_note: None,
+            decided_by: None,
         });
         Ok(())
     }
@@ -316,7 +317,8 @@ impl<'a> Work<'a> {
 
     /// Whether there is nothing to save.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.transfers.is_empty()
+        // A maximum raised beyond the buy-now price moves no money and is no event.
+        self.events.is_empty() && self.transfers.is_empty() && self.changed_auctions.is_empty()
     }
 
     /// Saves everything set-wise.

@@ -88,6 +88,14 @@ impl Order {
         self.0.dispute_reason.as_deref()
     }
 
+    /// The admin who decided the dispute; null before a decision, and where there was none to make.
+    async fn decided_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        match self.0.decided_by {
+            Some(admin) => self.side(ctx, admin).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// What the admin said who decided; null before a decision.
     async fn resolution_note(&self) -> Option<&str> {
         self.0.resolution_note.as_deref()

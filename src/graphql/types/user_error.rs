@@ -55,11 +55,14 @@ pub enum UserErrorCode {
     IdempotencyMismatch,
     /// An idempotency key has 1 to 200 bytes.
     InvalidIdempotencyKey,
-    /// A username has 2 to 24 letters of any script, digits, underscores, hyphens or dots.
+    /// A username has 2 to 24 letters or digits of any script, underscores, hyphens or dots, and
+    /// nothing invisible or blank.
     InvalidUsername,
-    /// Somebody has this username already, whatever its case.
+    /// Somebody has this username already, whatever its case and width, or one that a reader may
+    /// take for it; or it is reserved.
     UsernameTaken,
-    /// A password has 8 to 128 characters.
+    /// A password has 8 to 128 characters, is not among those that are guessed first, and is not
+    /// made of the username.
     InvalidPassword,
     /// The username and the password do not belong together.
     WrongCredentials,
@@ -67,6 +70,8 @@ pub enum UserErrorCode {
     UserNotFound,
     /// Nobody can block themselves.
     CannotBlockSelf,
+    /// The seller blocks as many people as one may.
+    TooManyBlocked,
     /// There is no such region.
     RegionNotFound,
     /// A regional auction needs a region, and the seller has no home region.
@@ -75,7 +80,8 @@ pub enum UserErrorCode {
     RegionNotYours,
     /// There is no such category.
     CategoryNotFound,
-    /// A title is one line of 1 to 100 characters.
+    /// A title is one line of 1 to 100 characters with something visible in it, without
+    /// bidirectional controls.
     InvalidTitle,
     /// A description is plain text of at most 10,000 characters.
     InvalidDescription,
@@ -85,6 +91,8 @@ pub enum UserErrorCode {
     InvalidTime,
     /// A soft close's time is out of bounds.
     InvalidSoftClose,
+    /// The seller has as many scheduled and open auctions as one may.
+    TooManyAuctions,
     /// The auction has bids, so it can no longer be edited.
     AuctionHasBids,
     /// The auction has no buy-now price, or its price has passed it.
@@ -95,7 +103,7 @@ pub enum UserErrorCode {
     NoBids,
     /// The price has not reached the reserve.
     ReserveNotMet,
-    /// A reason or a note has 1 to 500 characters.
+    /// A reason or a note has 1 to 500 characters, something visible among them.
     InvalidReason,
     /// There is no order of that id in which the viewer is a side.
     OrderNotFound,

@@ -85,8 +85,13 @@ impl Lot {
     pub fn minimum(&self) -> i64 {
         match self.lead {
             None => self.start,
-            Some(_) => self.price + increment(self.price),
+            Some(_) => self.held(self.price + increment(self.price)),
         }
+    }
+
+    /// What is held of a maximum, and how far a minimum goes: no further than to the buy-now price.
+    fn held(&self, maximum: i64) -> i64 {
+        self.buy_now.map_or(maximum, |buy_now| maximum.min(buy_now))
     }
 
     fn is_sold_at(&self, price: i64) -> bool {
@@ -127,18 +132,19 @@ impl Model {
         } else if amount < lot.minimum() {
             return Err("BidTooLow");
         }
-        let held = own.unwrap_or(0);
-        if self.money.wallets[who].0 < maximum.max(held) - held {
+        let former = own.unwrap_or(0);
+        let held = lot.held(former);
+        if self.money.wallets[who].0 < lot.held(maximum.max(former)) - held {
             return Err("InsufficientFunds");
         }
         let (leader, price, bids) = match lot.lead {
             None => ((who, maximum), amount, 1),
-            Some((_, held)) if own.is_some() => {
-                let leader = (who, maximum.max(held));
+            Some((_, former)) if own.is_some() => {
+                let leader = (who, maximum.max(former));
                 (leader, amount, i32::from(amount > lot.price))
             }
             Some((former, limit)) if maximum > limit => {
-                self.hold(former, limit, 0);
+                self.hold(former, lot.held(limit), 0);
                 let price = amount.max(maximum.min(limit + increment(limit)));
                 ((who, maximum), price, 1 + i32::from(limit > lot.price))
             }
@@ -148,7 +154,7 @@ impl Model {
             }
         };
         if leader.0 == who {
-            self.hold(who, held, leader.1);
+            self.hold(who, held, lot.held(leader.1));
         }
         let reserve = lot.reserve.filter(|reserve| *reserve <= leader.1).unwrap_or(0);
         let lifted = price.max(reserve);
@@ -172,12 +178,12 @@ impl Model {
         self.may_bid(id, who)?;
         let lot = self.lots[&id].clone();
         let price = lot.buy_now.ok_or("BuyNowUnavailable")?;
-        let held = lot.lead.map_or(0, |lead| if lead.0 == who { lead.1 } else { 0 });
+        let held = lot.lead.map_or(0, |lead| if lead.0 == who { lot.held(lead.1) } else { 0 });
         if self.money.wallets[who].0 + held < price {
             return Err("InsufficientFunds");
         }
         if let Some((former, limit)) = lot.lead {
-            self.hold(former, limit, 0);
+            self.hold(former, lot.held(limit), 0);
         }
         self.hold(who, 0, price);
         let now = self.now;
@@ -194,7 +200,8 @@ impl Model {
         let (now, lot) = (self.now, self.lots.get_mut(&id).unwrap());
         let sold = lot.is_sold_at(lot.price);
         lot.status = if sold { "SOLD" } else { "UNSOLD" };
-        let (lead, price) = (lot.lead, lot.price);
+        let price = lot.price;
+        let lead = lot.lead.map(|(leader, limit)| (leader, lot.held(limit)));
         if let Some((buyer, limit)) = lead.filter(|_| sold) {
             let status = "AWAITING_HANDOVER";
             lot.order = Some(Order { buyer, status, created: now, completes: None });
@@ -223,7 +230,8 @@ impl Model {
         }
         lot.status = "CANCELLED";
         if let Some((leader, limit)) = lot.lead {
-            self.hold(leader, limit, 0);
+            let held = lot.held(limit);
+            self.hold(leader, held, 0);
         }
         Ok(())
     }

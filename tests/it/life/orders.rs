@@ -167,6 +167,8 @@ on_both! {
             assert_eq!(sale.money().await, (buyer, seller));
             let order = sale.act(&sale.admin, decision, Some("looked at it")).await.unwrap();
             assert_eq!(order.resolution_note.as_deref(), Some("looked at it"));
+            assert_eq!(order.decided_by, Some(sale.admin.user.id));
+            assert_eq!(records::order(&sale.house.db, sale.lamp).await, Some(order.clone()));
             let paid = if decision == Action::PaySeller {
                 seller += 16_000;
                 (OrderStatus::Completed, Kind::Payout)
@@ -186,6 +188,22 @@ on_both! {
             (sale.lamp, sale.order) = sell(&sale.house, &sale.seller, &sale.buyer).await;
             buyer -= 16_000;
         }
+    }
+
+    async fn nobody_decides_the_dispute_of_their_own_order(db: &TestDatabase) {
+        let sale = Sale::made(db).await;
+        sale.act(&sale.buyer, Action::Dispute, Some("broken")).await.unwrap();
+        for side in [&sale.buyer, &sale.seller] {
+            sale.house.grant_admin(side).await;
+            for decision in [Action::PaySeller, Action::RefundBuyer] {
+                assert!(forbidden(&sale.act(side, decision, Some("mine")).await));
+            }
+        }
+        assert_eq!((sale.status().await, sale.money().await), (OrderStatus::Disputed, (84_000, 0)));
+        // As a side an admin does what a side does; another admin decides.
+        let other = sale.house.admin("other").await;
+        let order = sale.act(&other, Action::RefundBuyer, Some("seen")).await.unwrap();
+        assert_eq!(order.decided_by, Some(other.user.id));
     }
 
     async fn every_illegal_move_is_refused_and_changes_nothing(db: &TestDatabase) {

@@ -18,7 +18,7 @@ use neighborbid::{
         auctions, bids, bus_secret, categories,
         commit_marker::{self, CommitMarker},
         deadlines::{self, Deadline},
-        events, idempotency, notifications, orders,
+        events, idempotency, marketplace, notifications, orders,
         page::Page,
         regions, rowset, sessions, transaction, transfers, users, wallets,
     },
@@ -112,6 +112,8 @@ pub async fn ask_all(explained: &mut Explained) {
     ask!(explained, categories::all());
     ask!(explained, regions::all());
     ask!(explained, bus_secret::read());
+    ask!(explained, marketplace::currency());
+    ask!(explained, marketplace::record(&rules().currency));
 }
 
 async fn lists(explained: &mut Explained, known: &Known) {
@@ -181,6 +183,7 @@ async fn of_auctions(explained: &mut Explained, known: &Known) {
             }
         }
     }
+    ask!(explained, auctions::unended_of(known.auctions[0].seller_id, 200));
     ask!(explained, auctions::set_cancel_reason(known.cancelled, "broken"));
     let locked = auctions::lock(&explained.db, &ids).await.unwrap();
     write!(explained, auctions::save(&locked));
@@ -311,6 +314,8 @@ async fn of_people(explained: &mut Explained, known: &Known) {
     ask!(explained, sessions::delete(known.session.id));
     ask!(explained, sessions::delete(SessionId::new()));
     ask!(explained, sessions::delete_expired(bidder, now));
+    ask!(explained, sessions::older_than_newest(bidder, 1));
+    ask!(explained, users::blocked_count(known.order.seller_id, bidder, 1_000));
     let expires_at = now + TimeDelta::days(1);
     ask!(explained, sessions::insert(SessionId::new(), bidder, vec![7; 32], now, expires_at));
 }

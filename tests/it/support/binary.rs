@@ -148,7 +148,12 @@ impl Server {
 
 impl Starting {
     /// Waits until it serves.
-    pub fn ready(mut self) -> Server {
+    pub fn ready(self) -> Server {
+        self.outcome().unwrap_or_else(|log| panic!("the server ended at once:\n{log}"))
+    }
+
+    /// Waits until it serves; or what it said before it ended.
+    pub fn outcome(mut self) -> Result<Server, String> {
         let until = Instant::now() + HANGS;
         loop {
             let log = self.0.log();
@@ -157,10 +162,11 @@ impl Starting {
                 .and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
             if let Some(address) = address {
                 self.0.address = address;
-                return self.0;
+                return Ok(self.0);
             }
-            let ended = self.0.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the server ended at once:\n{log}");
+            if self.0.child.try_wait().unwrap().is_some() {
+                return Err(self.0.log());
+            }
             assert!(Instant::now() < until, "the server does not start:\n{log}");
             std::thread::sleep(Duration::from_millis(10));
         }

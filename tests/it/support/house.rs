@@ -12,13 +12,14 @@ use neighborbid::{
     domain::{
         auction::SoftClose,
         money::{Currency, Money},
+        name::ReservedNames,
         order::OrderTimes,
         refusal::Code,
         user::User,
     },
     engine::{
-        BidOutcome, Clock, CreateAuction, Engine, LaneSettings, PlaceBid, Rules, Session,
-        WalletMove, grant_admin,
+        AccountBounds, BidOutcome, Clock, CreateAuction, Engine, LaneSettings, PasswordSettings,
+        PlaceBid, Rules, Session, WalletMove, grant_admin,
     },
     live::{bus::NoBus, hub::Hub, rooms::Rooms, sweep},
     store::{connection::Db, users},
@@ -60,6 +61,9 @@ pub fn rules() -> Rules {
         orders: OrderTimes { handover: TimeDelta::hours(72), receipt: TimeDelta::days(7) },
         cancel_cutoff: TimeDelta::hours(12),
         session_lifetime: TimeDelta::days(30),
+        bounds: AccountBounds { sessions: 100, auctions: 100_000, blocked: 1_000 },
+        passwords: PasswordSettings { workers: 2, queue: 4_096, guesses: 10_000 },
+        reserved_names: ReservedNames::with(&[]),
         payments_are_simulated: true,
     }
 }
