@@ -5,13 +5,15 @@ mod bus;
 mod clients;
 mod database;
 mod house;
+mod listeners;
 
 use clap::ValueEnum;
 
 pub use bus::BusConfig;
-pub use clients::ClientConfig;
+pub use clients::{ClientConfig, is_public};
 pub use database::DatabaseConfig;
 pub use house::{HouseConfig, Payments};
+pub use listeners::{AdminListen, ListenerConfig};
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
