@@ -6,14 +6,16 @@ mod clients;
 mod database;
 mod documents;
 mod house;
+mod listeners;
 
 use clap::ValueEnum;
 
 pub use bus::BusConfig;
-pub use clients::ClientConfig;
+pub use clients::{ClientConfig, is_public};
 pub use database::DatabaseConfig;
 pub use documents::DocumentConfig;
 pub use house::{HouseConfig, Payments, WrongDigits};
+pub use listeners::{AdminListen, ListenerConfig};
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

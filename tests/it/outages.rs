@@ -43,14 +43,14 @@ async fn a_storm_goes_on_where_a_crash_of_the_database_cut_it() {
         storm.more(200, 0).await;
         postgres.crash();
         if away > Duration::ZERO {
-            let why = until_readyz(address(&server), 503).await;
+            let why = until_readyz(&server, 503).await;
             assert!(why.contains("does not answer"), "{why}");
             storm.more(0, 20).await;
             tokio::time::sleep(away).await;
         }
         postgres.start_again();
         storm.more(200, 0).await;
-        until_readyz(address(&server), 200).await;
+        until_readyz(&server, 200).await;
     }
     let notes = storm.end().await;
     let log = server.stop();
