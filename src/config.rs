@@ -7,6 +7,7 @@ mod database;
 mod documents;
 mod house;
 mod listeners;
+mod rates;
 
 use clap::ValueEnum;
 
@@ -16,6 +17,7 @@ pub use database::DatabaseConfig;
 pub use documents::DocumentConfig;
 pub use house::{HouseConfig, Payments, WrongDigits};
 pub use listeners::{AdminListen, ListenerConfig};
+pub use rates::RateConfig;
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

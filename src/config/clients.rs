@@ -1,10 +1,10 @@
 //! Settings of what clients may do.
 
-use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-use super::{DocumentConfig, ListenerConfig, Payments, Switch};
+use super::{DocumentConfig, ListenerConfig, Payments, RateConfig, Switch};
 use crate::{
     graphql::RateSettings,
     http::{ConnectionLimits, HttpSettings, LAST_WORDS, Origin, Origins, SocketSettings},
@@ -31,13 +31,9 @@ pub struct ClientConfig {
     #[arg(long, env = "NEIGHBORBID_RATE_LIMIT", value_enum, default_value = "on")]
     pub rate_limit: Switch,
 
-    /// Sign-ins and sign-ups an address may try a minute
-    #[arg(long, env = "NEIGHBORBID_SIGN_INS_PER_MINUTE", default_value = "20")]
-    pub sign_ins_per_minute: NonZeroU32,
-
-    /// Bids a bidder may place a second
-    #[arg(long, env = "NEIGHBORBID_BIDS_PER_SECOND", default_value = "10")]
-    pub bids_per_second: NonZeroU32,
+    /// How often is too often.
+    #[command(flatten)]
+    pub rates: RateConfig,
 
     /// The largest body, in bytes
     #[arg(long, env = "NEIGHBORBID_BODY_BYTES", default_value_t = 65_536)]
@@ -77,10 +73,7 @@ impl ClientConfig {
     /// As the rate limits want it.
     #[must_use]
     pub fn rates(&self) -> Option<RateSettings> {
-        (self.rate_limit == Switch::On).then_some(RateSettings {
-            sign_ins_per_minute: self.sign_ins_per_minute,
-            bids_per_second: self.bids_per_second,
-        })
+        (self.rate_limit == Switch::On).then(|| self.rates.settings())
     }
 
     /// As HTTP wants it.

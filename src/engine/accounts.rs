@@ -22,6 +22,7 @@ use crate::{
     },
     live::bus::News,
     store::{DbErr, commit_marker::CommitMarker, connection::Db, sessions, transaction, users},
+    telemetry::security::{self, About, Event},
 };
 
 /// What a new user gives.
@@ -74,6 +75,20 @@ pub struct Session {
     pub user: User,
     /// From then on it is dead.
     pub expires_at: Time,
+}
+
+/// What became of a sign-in.
+#[derive(Debug)]
+pub enum SignIn {
+    /// A session was opened.
+    Done(Token, Session),
+    /// The name and the password do not belong together.
+    Wrong {
+        /// Whose account was tried, for the log alone: the client is answered the same without one.
+        account: Option<UserId>,
+        /// What the client is told.
+        refusal: Refusal,
+    },
 }
 
 /// How many random bytes a token holds.
@@ -133,20 +148,24 @@ impl Engine {
         Ok((token, Session { id, user, expires_at }))
     }
 
-    /// Signs in. Takes as long for an unknown name as for a wrong password, and answers the same.
+    /// Signs in. Takes as long for an unknown name as for a wrong password.
     ///
     /// # Errors
-    /// A refusal when the name and the password do not belong together.
-    pub async fn sign_in(&self, credentials: Credentials) -> Result<(Token, Session), Error> {
+    /// When too many wait already, or the database fails.
+    pub async fn sign_in(&self, credentials: Credentials) -> Result<SignIn, Error> {
         let password: String = credentials.password.nfc().collect();
         let account = self.account(&credentials.username).await?;
         let stored = account.as_ref().map(|account| account.password_hash.clone());
         let fits = self.passwords.verify(password, stored).await?;
         match account {
-            Some(account) if fits => self.open_session(account.user).await,
-            _ => {
+            Some(account) if fits => {
+                let (token, session) = self.open_session(account.user).await?;
+                Ok(SignIn::Done(token, session))
+            }
+            tried => {
                 let message = "The username and the password do not belong together.";
-                Err(Refusal::new(Code::WrongCredentials, message).into())
+                let refusal = Refusal::new(Code::WrongCredentials, message);
+                Ok(SignIn::Wrong { account: tried.map(|tried| tried.user.id), refusal })
             }
         }
     }
@@ -214,7 +233,12 @@ impl Engine {
 pub async fn grant_admin(db: &Db, username: &str) -> Result<bool, DbErr> {
     let tx = transaction::begin(db).await?;
     let found = users::grant_admin(&tx, username).await?;
+    let account = users::by_username(&tx, username).await?;
     tx.commit().await?;
+    if let Some(account) = account.filter(|_| found) {
+        let id = account.user.id;
+        security::record(Event::AdminGranted, &About { subject: Some(&id), ..About::default() });
+    }
     Ok(found)
 }
 

@@ -32,7 +32,7 @@ mod update_auction;
 mod wallet;
 mod work;
 
-pub use accounts::{Credentials, Session, SignUp, Token, grant_admin};
+pub use accounts::{Credentials, Session, SignIn, SignUp, Token, grant_admin};
 pub use create_auction::CreateAuction;
 pub use error::{Error, may_pass};
 pub use lane::LaneSettings;

@@ -18,6 +18,7 @@ use crate::{
         refusal::{Code, Refusal},
     },
     store::orders,
+    telemetry::security::{self, About, Event},
 };
 
 /// Who asks for an action on an order.
@@ -56,8 +57,14 @@ impl Engine {
     ) -> Result<order::Model, Error> {
         let field: &[&str] = if action == Action::Dispute { &["reason"] } else { &["note"] };
         let words = words.map(|words| check_reason(words, field)).transpose()?;
-        let asker = Asker::User { id: asker.user.id, is_admin: self.is_admin(asker).await? };
-        self.act(asker, id, action, words).await
+        let user = asker.user.id;
+        let asker = Asker::User { id: user, is_admin: self.is_admin(asker).await? };
+        let order = self.act(asker, id, action, words).await?;
+        if matches!(action, Action::PaySeller | Action::RefundBuyer) {
+            let about = About { account: Some(&user), subject: Some(&id), ..About::default() };
+            security::record(Event::AdminDecidedDispute, &about);
+        }
+        Ok(order)
     }
 
     async fn act(

@@ -30,6 +30,7 @@ use crate::{
         users,
         wallets::{self, Locked},
     },
+    telemetry::security::{self, About, Event},
 };
 
 /// A deposit or a withdrawal, as it is asked for.
@@ -66,8 +67,14 @@ impl Engine {
             let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
             return Err(refusal.at(&["user"]).into());
         }
-        let moved = Moved { asker: asker.user.id, owner, wanted, id: TransferId::new() };
-        Ok((owner, command::run(&self.core, moved).await?))
+        let asker = asker.user.id;
+        let moved = Moved { asker, owner, wanted, id: TransferId::new() };
+        let balances = command::run(&self.core, moved).await?;
+        if !may {
+            let about = About { account: Some(&asker), subject: Some(&owner), ..About::default() };
+            security::record(Event::AdminMovedMoney, &about);
+        }
+        Ok((owner, balances))
     }
 
     /// A user's balances.

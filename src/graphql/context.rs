@@ -15,7 +15,10 @@ use super::{
     loaders::{Failure, Loader},
     rate::RateLimits,
 };
-use crate::engine::{Engine, Session, Update};
+use crate::{
+    engine::{Engine, Session, Update},
+    telemetry::security::{self, About, Event},
+};
 
 /// The number under which a request is found in the log.
 #[derive(Debug, Clone)]
@@ -119,6 +122,8 @@ pub(super) trait ContextExt {
     fn session(&self) -> Option<&Session>;
     /// Who is signed in; an error when nobody is.
     fn signed_in(&self) -> Result<&Session, Error>;
+    /// Where the client is, if that is known.
+    fn address(&self) -> Option<ClientAddress>;
     /// The error for a failure of the engine; internal ones are logged and told by number only.
     fn fault(&self, error: crate::engine::Error) -> Error;
     /// What a loader answered; its failures are told as those of the engine are.
@@ -145,11 +150,21 @@ impl ContextExt for Context<'_> {
         self.data_opt::<Viewer>().map(|viewer| viewer.0.as_ref())
     }
 
+    fn address(&self) -> Option<ClientAddress> {
+        self.data_opt::<ClientAddress>().copied()
+    }
+
     fn signed_in(&self) -> Result<&Session, Error> {
         self.session().ok_or_else(|| coded(Code::Unauthenticated, "Sign in first."))
     }
 
     fn fault(&self, error: crate::engine::Error) -> Error {
+        if matches!(error, crate::engine::Error::Forbidden(_)) {
+            let viewer = self.data_opt::<Viewer>().map(|viewer| &viewer.0.user.id);
+            let account = viewer.map(|id| id as &dyn std::fmt::Display);
+            let address = self.address().map(|address| address.0);
+            security::record(Event::Forbidden, &About { account, address, subject: None });
+        }
         fault(error, self.data_opt::<RequestId>())
     }
 

@@ -41,9 +41,32 @@ impl Code {
     }
 }
 
+impl Code {
+    /// How many seconds a client does well to wait before it tries again, where nobody knows
+    /// better.
+    #[must_use]
+    pub const fn retry_after_seconds(self) -> Option<u64> {
+        match self {
+            Self::RateLimited | Self::Overloaded => Some(1),
+            _ => None,
+        }
+    }
+}
+
 /// An error with its code.
 pub(super) fn coded(code: Code, message: impl Into<String>) -> Error {
-    Error::new(message).extend_with(|_, e| e.set("code", code.as_str()))
+    Error::new(message).extend_with(|_, extensions| {
+        extensions.set("code", code.as_str());
+        if let Some(seconds) = code.retry_after_seconds() {
+            extensions.set("retryAfterSeconds", seconds);
+        }
+    })
+}
+
+/// The error for too often.
+pub(super) fn limited(message: &str, retry_after_seconds: u64) -> Error {
+    coded(Code::RateLimited, message)
+        .extend_with(|_, extensions| extensions.set("retryAfterSeconds", retry_after_seconds))
 }
 
 /// The error for a failure of the engine.
@@ -74,6 +97,20 @@ pub(super) fn fault(error: crate::engine::Error, request: Option<&RequestId>) ->
                 .extend_with(|_, e| e.set("requestId", id))
         }
     }
+}
+
+/// How long a client is asked to wait by any of these errors, in seconds.
+#[must_use]
+pub fn retry_after_seconds(errors: &[async_graphql::ServerError]) -> Option<u64> {
+    let told = |error: &async_graphql::ServerError| match error
+        .extensions
+        .as_ref()?
+        .get("retryAfterSeconds")?
+    {
+        Value::Number(seconds) => seconds.as_u64(),
+        _ => None,
+    };
+    errors.iter().filter_map(told).max()
 }
 
 /// The code of an error that the schema library itself made, or that a resolver gave.

@@ -15,10 +15,10 @@ mod subscription;
 mod types;
 
 pub use context::{ClientAddress, Moment, Network, RequestId, asked_by};
-pub use error::{Code, code_of};
+pub use error::{Code, code_of, retry_after_seconds};
 pub use mutation::Mutation;
 pub use query::Query;
-pub use rate::{RateLimits, RateSettings};
+pub use rate::{Limited, RateLimits, RateSettings};
 pub use scalar::scalar_fault;
 pub use subscription::Subscription;
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use async_graphql::{Response, ServerError, Value};
 use serde_json::{Map, Value as Json, json};
 
-use crate::graphql::{Code, RequestId, code_of};
+use crate::graphql::{Code, RequestId, code_of, retry_after_seconds};
 
 /// An answer, ready to be sent.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Answer {
     pub errors: Option<Json>,
     /// The code of the refusal.
     pub code: Code,
+    /// How long the client is asked to wait before it tries again, in seconds.
+    pub retry_after: Option<u64>,
 }
 
 /// What the schema library says when an argument or a variable is not of its type.
@@ -36,6 +38,7 @@ pub fn answer(mut response: Response, request: &RequestId, most: usize) -> Answe
         dress(error, request);
         shorten(&mut error.message);
     }
+    let retry_after = retry_after_seconds(&response.errors);
     let before_running = |error: &ServerError| {
         error.path.is_empty()
             || (code_of(error) == Some(Code::BadUserInput.as_str()) && is_input_fault(error))
@@ -45,11 +48,11 @@ pub fn answer(mut response: Response, request: &RequestId, most: usize) -> Answe
         && response.errors.iter().all(before_running);
     if is_request_error {
         let errors = serde_json::to_value(&response.errors).unwrap_or_default();
-        return refusal_of(errors, Code::BadUserInput);
+        return refusal_of(errors, Code::BadUserInput, retry_after);
     }
     let mut body = Bounded { bytes: Vec::with_capacity(512), most };
     match serde_json::to_writer(&mut body, &response) {
-        Ok(()) => Answer { body: body.bytes, errors: None, code: Code::BadUserInput },
+        Ok(()) => Answer { body: body.bytes, errors: None, code: Code::BadUserInput, retry_after },
         Err(_) => {
             let message = format!("The answer is larger than {most} bytes: ask for less.");
             failure(Code::BadUserInput, &message)
@@ -59,7 +62,13 @@ pub fn answer(mut response: Response, request: &RequestId, most: usize) -> Answe
 
 /// An answer that refuses a request before anything ran.
 pub fn refusal(code: Code, message: &str) -> Answer {
-    faults(code, std::iter::once((message, None)))
+    refusal_to_retry(code, message, code.retry_after_seconds())
+}
+
+/// The same, with how long to wait before the next try.
+pub fn refusal_to_retry(code: Code, message: &str, retry_after: Option<u64>) -> Answer {
+    let error = error(code, message, retry_after);
+    refusal_of(json!([error]), code, retry_after)
 }
 
 /// An answer that refuses a request for several faults, each with its line and column.
@@ -76,14 +85,25 @@ pub fn faults<'a>(
         }
         error
     });
-    refusal_of(each.collect(), code)
+    refusal_of(each.collect(), code, code.retry_after_seconds())
 }
 
 /// An answer to an operation that ran, but has nothing to show for it.
 pub fn failure(code: Code, message: &str) -> Answer {
-    let error = json!({ "message": message, "extensions": { "code": code.as_str() } });
+    let retry_after = code.retry_after_seconds();
+    let error = error(code, message, retry_after);
     let body = json!({ "data": null, "errors": [error] }).to_string().into_bytes();
-    Answer { body, errors: None, code }
+    Answer { body, errors: None, code, retry_after }
+}
+
+fn error(code: Code, message: &str, retry_after: Option<u64>) -> Json {
+    let mut message = message.to_owned();
+    shorten(&mut message);
+    let mut extensions = json!({ "code": code.as_str() });
+    if let Some(seconds) = retry_after {
+        extensions["retryAfterSeconds"] = seconds.into();
+    }
+    json!({ "message": message, "extensions": extensions })
 }
 
 /// An answer for a fault of ours, which the log tells under the request's number.
@@ -91,13 +111,13 @@ pub fn internal(request: &RequestId) -> Answer {
     let code = Code::Internal;
     let extensions = json!({ "code": code.as_str(), "requestId": request.0 });
     let message = "Something went wrong on our side.";
-    refusal_of(json!([{ "message": message, "extensions": extensions }]), code)
+    refusal_of(json!([{ "message": message, "extensions": extensions }]), code, None)
 }
 
-fn refusal_of(errors: Json, code: Code) -> Answer {
+fn refusal_of(errors: Json, code: Code, retry_after: Option<u64>) -> Answer {
     let body = Map::from_iter([("errors".to_owned(), errors.clone())]);
     let body = serde_json::to_vec(&body).unwrap_or_default();
-    Answer { body, errors: Some(errors), code }
+    Answer { body, errors: Some(errors), code, retry_after }
 }
 
 fn is_input_fault(error: &ServerError) -> bool {

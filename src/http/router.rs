@@ -303,5 +303,9 @@ pub(super) fn send(status: StatusCode, media: MediaType, answer: Answer) -> Resp
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (status, headers, answer.body).into_response()
+    let mut response = (status, headers, answer.body).into_response();
+    if let Some(seconds) = answer.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }

@@ -18,7 +18,9 @@ use entity::{
 use futures_util::FutureExt;
 use neighborbid::{
     domain::order::Action,
-    engine::{Credentials, Engine, Page, PlaceBid, Session, SignUp, UpdateAuction, WalletMove},
+    engine::{
+        Credentials, Engine, Page, PlaceBid, Session, SignIn, SignUp, UpdateAuction, WalletMove,
+    },
     live::{feed::Feed, people::OwnFeed},
     store::transaction,
 };
@@ -430,7 +432,8 @@ on_both! {
             acted(scene, async move |engine| drop(engine.sign_in(credentials).await.unwrap()))
         }).await;
         let signed_in = async |scene: &mut Scene| {
-            let session = scene.house.engine.sign_in(credentials()).await.unwrap().1;
+            let signed_in = scene.house.engine.sign_in(credentials()).await.unwrap();
+            let SignIn::Done(_, session) = signed_in else { panic!("{signed_in:?}") };
             Stage { session: Some(session), ..scene.stage(false, &[], false).await }
         };
         scene.hang_up("sign out", signed_in, |scene, stage| {

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use entity::{enums::TransferKind, ids::AuctionId};
 use neighborbid::{
     domain::order::Action,
-    engine::{Credentials, LaneSettings, Session, SignUp, UpdateAuction, WalletMove},
+    engine::{Credentials, LaneSettings, Session, SignIn, SignUp, UpdateAuction, WalletMove},
     live::update::UpdateKind,
     store::{auctions, connection::Db},
 };
@@ -93,7 +93,8 @@ async fn accounts_money_and_listings_are_made_once() {
         };
         shaky.cut("users", sign_up).await;
         let sign_in = async |number: usize| {
-            let (token, session) = engine.sign_in(credentials(number)).await.unwrap();
+            let signed_in = engine.sign_in(credentials(number)).await.unwrap();
+            let SignIn::Done(token, session) = signed_in else { panic!("{signed_in:?}") };
             assert_eq!(engine.session(token.reveal()).await.unwrap().unwrap().id, session.id);
             engine.sign_out(session.id).await.unwrap();
             assert!(engine.session(token.reveal()).await.unwrap().is_none());

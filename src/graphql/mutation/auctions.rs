@@ -14,6 +14,7 @@ use crate::{
     engine::{CreateAuction, Error, UpdateAuction},
     graphql::{
         context::ContextExt,
+        rate::{Kind, acting},
         scalar::Decimal,
         types::{
             auction::Auction,
@@ -152,7 +153,7 @@ impl Auctions {
         ctx: &Context<'_>,
         #[graphql(desc = "The thing.")] input: CreateAuctionInput,
     ) -> Result<AuctionPayload> {
-        let seller = ctx.signed_in()?;
+        let seller = acting(ctx, Kind::List)?;
         let engine = ctx.engine()?;
         let done = match parse(input, &engine.rules().currency) {
             Ok(wanted) => engine.create_auction(seller, wanted).await,
@@ -167,7 +168,7 @@ impl Auctions {
         ctx: &Context<'_>,
         #[graphql(desc = "The new words.")] input: UpdateAuctionInput,
     ) -> Result<AuctionPayload> {
-        let seller = ctx.signed_in()?;
+        let seller = acting(ctx, Kind::Change)?;
         let done = match (input.id.parse(), category(input.category)) {
             (Err(_), _) => {
                 let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
@@ -190,7 +191,7 @@ impl Auctions {
         ctx: &Context<'_>,
         #[graphql(desc = "Which, and why.")] input: CancelAuctionInput,
     ) -> Result<AuctionPayload> {
-        let seller = ctx.signed_in()?;
+        let seller = acting(ctx, Kind::Change)?;
         let done = match auction_id(&input.id) {
             Ok(id) => ctx.engine()?.cancel_auction(seller, id, &input.reason).await,
             Err(refusal) => Err(refusal.into()),
@@ -204,7 +205,7 @@ impl Auctions {
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] input: AuctionIdInput,
     ) -> Result<AuctionPayload> {
-        let seller = ctx.signed_in()?;
+        let seller = acting(ctx, Kind::Change)?;
         let done = match auction_id(&input.id) {
             Ok(id) => ctx.engine()?.end_auction_early(seller, id).await,
             Err(refusal) => Err(refusal.into()),

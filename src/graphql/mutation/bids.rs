@@ -9,6 +9,7 @@ use crate::{
     engine::{BidOutcome, Error, PlaceBid},
     graphql::{
         context::ContextExt,
+        rate::{Kind, acting},
         scalar::Decimal,
         types::{auction::Auction, bid::Bid, order::Order, user_error::UserError},
     },
@@ -99,8 +100,7 @@ impl Bids {
         ctx: &Context<'_>,
         #[graphql(desc = "The bid.")] input: PlaceBidInput,
     ) -> Result<PlaceBidPayload> {
-        let bidder = ctx.signed_in()?.user.id;
-        ctx.rates()?.bid(bidder)?;
+        let bidder = acting(ctx, Kind::Bid)?.user.id;
         let outcome = place_bid(ctx, bidder, input).await.map_err(|error| ctx.fault(error))?;
         Ok(outcome.into())
     }
@@ -111,8 +111,7 @@ impl Bids {
         ctx: &Context<'_>,
         #[graphql(desc = "Which auction.")] input: AuctionIdInput,
     ) -> Result<BuyNowPayload> {
-        let buyer = ctx.signed_in()?.user.id;
-        ctx.rates()?.bid(buyer)?;
+        let buyer = acting(ctx, Kind::Bid)?.user.id;
         let Ok(auction) = input.id.parse::<AuctionId>() else {
             let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
             let user_errors = vec![refusal.at(&["id"]).into()];

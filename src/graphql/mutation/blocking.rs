@@ -10,6 +10,7 @@ use crate::{
     engine::Error,
     graphql::{
         context::ContextExt,
+        rate::{Kind, acting},
         types::{user::User, user_error::UserError},
     },
 };
@@ -38,7 +39,7 @@ async fn set_blocked(
     input: BlockBidderInput,
     is_blocked: bool,
 ) -> Result<BlockBidderPayload> {
-    let seller = ctx.signed_in()?.user.id;
+    let seller = acting(ctx, Kind::Block)?.user.id;
     let done = match input.user.parse() {
         Ok(bidder) => ctx.engine()?.set_blocked(seller, bidder, is_blocked).await,
         Err(_) => {

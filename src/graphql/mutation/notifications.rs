@@ -6,6 +6,7 @@ use entity::ids::NotificationId;
 use crate::graphql::{
     context::ContextExt,
     error::{Code, coded},
+    rate::{Kind, acting},
     scalar,
 };
 
@@ -37,7 +38,7 @@ impl Notifications {
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] input: MarkNotificationsReadInput,
     ) -> Result<MarkNotificationsReadPayload> {
-        let viewer = ctx.signed_in()?.user.id;
+        let viewer = acting(ctx, Kind::Read)?.user.id;
         if input.ids.len() > MOST {
             return Err(coded(Code::BadUserInput, format!("ids: at most {MOST}")));
         }

@@ -10,6 +10,7 @@ use crate::{
     },
     graphql::{
         context::ContextExt,
+        rate::{Kind, acting},
         types::{enums::DisputeOutcome, order::Order, user_error::UserError},
     },
 };
@@ -59,7 +60,7 @@ async fn act(
     action: Action,
     words: Option<&str>,
 ) -> Result<OrderPayload> {
-    let asker = ctx.signed_in()?;
+    let asker = acting(ctx, Kind::Order)?;
     let done = match id.parse() {
         Ok(id) => ctx.engine()?.act_on_order(asker, id, action, words).await,
         Err(_) => {

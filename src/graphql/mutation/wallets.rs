@@ -9,9 +9,10 @@ use crate::{
         ledger::Balances,
         refusal::{Code, Refusal},
     },
-    engine::{Error, WalletMove},
+    engine::{Error, Session, WalletMove},
     graphql::{
         context::ContextExt,
+        rate::{Kind, acting},
         scalar::Decimal,
         types::{user_error::UserError, wallet::Wallet},
     },
@@ -45,7 +46,8 @@ async fn move_money(
     kind: TransferKind,
     input: WalletAmountInput,
 ) -> Result<WalletPayload> {
-    let done = try_move(ctx, kind, input).await;
+    let asker = acting(ctx, Kind::Money)?;
+    let done = try_move(ctx, asker, kind, input).await;
     Ok(match answer(ctx, done)? {
         Ok((owner, balances)) => {
             WalletPayload { wallet: Some(Wallet { owner, balances }), user_errors: Vec::new() }
@@ -56,10 +58,10 @@ async fn move_money(
 
 async fn try_move(
     ctx: &Context<'_>,
+    asker: &Session,
     kind: TransferKind,
     input: WalletAmountInput,
 ) -> Result<(UserId, Balances), Error> {
-    let asker = ctx.signed_in().map_err(|_| Error::Unauthenticated)?;
     let engine = ctx.engine().map_err(|error| Error::Fault(error.message))?;
     let amount = input.amount.amount(&engine.rules().currency, &["amount"])?;
     let Ok(user) = input.user.map(|id| id.parse()).transpose() else {

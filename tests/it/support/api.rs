@@ -70,6 +70,8 @@ pub struct Client {
     http: reqwest::Client,
     address: String,
     pub token: Option<String>,
+    /// What a proxy says of where the client is.
+    forwarded: Option<String>,
     /// Every body that came back to this client and those made of it.
     heard: Arc<Mutex<Vec<String>>>,
 }
@@ -91,6 +93,7 @@ impl Client {
             http: http.build().unwrap(),
             address: address.to_string(),
             token: None,
+            forwarded: None,
             heard: Arc::default(),
         }
     }
@@ -99,6 +102,11 @@ impl Client {
     pub fn from_here(&self, here: [u8; 4]) -> Self {
         let http = reqwest::Client::builder().timeout(HANGS).no_proxy();
         Self { http: http.local_address(IpAddr::from(here)).build().unwrap(), ..self.clone() }
+    }
+
+    /// The same behind a proxy that says where the client is.
+    pub fn forwarded_for(&self, address: &str) -> Self {
+        Self { forwarded: Some(address.to_owned()), ..self.clone() }
     }
 
     /// The same with another token, or none.
@@ -132,6 +140,9 @@ impl Client {
             .body(body);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        if let Some(forwarded) = &self.forwarded {
+            request = request.header("x-forwarded-for", forwarded);
         }
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
