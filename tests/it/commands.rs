@@ -2,6 +2,7 @@
 
 mod auditing;
 mod serving;
+mod settings;
 
 use std::net::TcpListener;
 

@@ -2,6 +2,7 @@
 //! its neighbours feel of it. Bounds are on CPU time, bytes and counts, never on the clock.
 
 mod connections;
+mod gibberish;
 
 use std::net::SocketAddr;
 
