@@ -315,8 +315,8 @@ async fn it_is_not_ready_while_postgres_does_not_answer() {
     db.finish().await;
 }
 
-/// Clients that have connected and are slow: nothing sent, half a head, half a body, an answer that
-/// is not read.
+/// Clients that have connected and are slow: nothing sent, nothing more, half a head, half a body,
+/// a stream and many long answers that are not read.
 async fn slow_clients(address: &str, lamp: &str) -> Vec<TcpStream> {
     let half_head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-ty";
     let half_body = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
@@ -327,8 +327,10 @@ async fn slow_clients(address: &str, lamp: &str) -> Vec<TcpStream> {
          accept: text/event-stream\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
+    let idle = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let long = "GET /graphiql/graphiql.min.js HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
     let mut slow = Vec::new();
-    for said in ["", half_head, half_body, &stream] {
+    for said in ["", idle, half_head, half_body, &stream, &long] {
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(said.as_bytes()).await.unwrap();
         slow.push(client);
@@ -342,9 +344,10 @@ on_both! {
         let client = Client::of(&server.address);
         let (lamp, bidder) = a_sale(&client).await;
         let slow = slow_clients(&server.address, &lamp).await;
+        let idle = Socket::open(&client).await;
         bidder.bid(&lamp, 10_000).await;
         server.stop();
-        drop(slow);
+        drop((slow, idle));
         let books = database::number_of(&db.open().await.read, "SELECT COUNT(*) FROM bids").await;
         assert_eq!(books.unwrap(), 1);
     }

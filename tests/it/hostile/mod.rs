@@ -3,6 +3,7 @@
 
 mod connections;
 mod documents;
+mod gibberish;
 
 use std::net::SocketAddr;
 

@@ -95,7 +95,10 @@ impl Server {
 
     /// Starts one with these variables in its environment, and does not wait.
     pub fn starting(database_url: &str, more: &[&str], variables: &[(&str, &str)]) -> Starting {
-        let mut args = vec!["serve", "--listen", "127.0.0.1:0"];
+        let mut args = vec!["serve"];
+        if !more.contains(&"--listen") {
+            args.extend(["--listen", "127.0.0.1:0"]);
+        }
         if !more.contains(&"--admin-listen") {
             args.extend(["--admin-listen", "127.0.0.1:0"]);
         }
