@@ -2,14 +2,14 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig, WrongDigits},
     engine::{Clock, Engine},
     graphql::{self, RateLimits},
-    http::{App, Doors, LAST_WORDS, Peer, router},
+    http::{App, ConnectionLimits, Connections, Listener, admin_router, router},
     live::{
         bus::{Bus, NoBus},
         nats::{NatsBus, Settings, SettingsError},
@@ -86,11 +86,14 @@ pub struct House {
     pub engine: Arc<Engine>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it answers operators.
+    pub admin: Option<SocketAddr>,
     db: Db,
     nats: Option<Arc<NatsBus>>,
     stop: CancellationToken,
     sockets: tokio_util::task::TaskTracker,
-    server: JoinHandle<std::io::Result<()>>,
+    connections: Vec<Arc<Connections>>,
+    server: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -135,19 +138,32 @@ impl House {
             nats.settle().await;
         }
 
-        let wanted = config.clients.listen;
-        let failed = |error| Failure::Listen(wanted, error);
-        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let http = config.clients.http();
-        // A socket is let go a little later than it is told that it is too slow.
-        let write_timeout = http.socket.write_timeout + LAST_WORDS * 2;
-        let doors = Doors::new(listener, config.clients.connections, write_timeout);
-        let service = router(app).into_make_service_with_connect_info::<Peer>();
-        let server =
-            axum::serve(doors, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let server = tokio::spawn(server.into_future());
-        Ok(Self { engine, address, db, nats, stop, sockets, server, workers })
+        let listeners = &config.clients.listeners;
+        let public = bind(listeners.public(), config.clients.connections()).await?;
+        let admin = match listeners.admin() {
+            Some(admin) => Some(bind(admin, listeners.admin_connections()).await?),
+            None => None,
+        };
+        let address = public.1;
+        let admin_address = admin.as_ref().map(|(_, address)| *address);
+        for danger in config.clients.dangers(address, admin_address, config.house.payments) {
+            tracing::warn!("{danger}");
+        }
+        let mut connections = vec![public.0.connections()];
+        connections.extend(admin.iter().map(|(listener, _)| listener.connections()));
+        let operators =
+            admin.map(|(admin, _)| admin.serve(admin_router(app.clone()), stop.clone()));
+        let operators = operators.map(tokio::spawn);
+        let clients = public.0.serve(router(app), stop.clone());
+        let server = tokio::spawn(async move {
+            clients.await;
+            // The last that is told is that we close.
+            if let Some(operators) = operators {
+                let _ = operators.await;
+            }
+        });
+        let admin = admin_address;
+        Ok(Self { engine, address, admin, db, nats, stop, sockets, connections, server, workers })
     }
 
     /// Serves until `until`, then closes.
@@ -158,8 +174,7 @@ impl House {
         tokio::select! {
             () = until => self.close().await,
             broken = &mut self.server => {
-                let broken = broken.map_err(std::io::Error::other).and_then(|done| done);
-                broken.map_err(Failure::Serve)
+                broken.map_err(|error| Failure::Serve(std::io::Error::other(error)))
             }
         }
     }
@@ -171,12 +186,12 @@ impl House {
     /// # Errors
     /// When it takes too long.
     pub async fn close(self) -> Result<(), Failure> {
-        let Self { engine, db, nats, stop, sockets, mut server, workers, .. } = self;
+        let Self { engine, db, nats, stop, sockets, connections, mut server, workers, .. } = self;
         stop.cancel();
         sockets.close();
         let orderly = async {
             let clients = async {
-                if let Ok(Err(error)) = (&mut server).await {
+                if let Err(error) = (&mut server).await {
                     tracing::warn!(%error, "the server ended badly");
                 }
                 sockets.wait().await;
@@ -185,6 +200,7 @@ impl House {
                 tracing::info!("clients that are slow are not waited for");
             }
             engine.drain().await;
+            connections.iter().for_each(|all| all.close_all());
             server.abort();
             for worker in workers {
                 // What it writes is done: it only waits, or reads, from a database that is slow.
@@ -237,6 +253,26 @@ fn workers(
         workers.push(tokio::spawn(Arc::clone(engine).supervise("bus", watches)));
     }
     workers
+}
+
+/// Listens at an address, or, where that is taken and another does as well, on any free port.
+async fn bind(
+    (wanted, may_move): (SocketAddr, bool),
+    limits: ConnectionLimits,
+) -> Result<(Listener, SocketAddr), Failure> {
+    let failed = |error| Failure::Listen(wanted, error);
+    let listener = match Listener::bind(wanted, limits).await {
+        Err(error) if may_move && error.kind() == std::io::ErrorKind::AddrInUse => {
+            let free = SocketAddr::new(wanted.ip(), 0);
+            let listener = Listener::bind(free, limits).await.map_err(failed)?;
+            let address = listener.address().map_err(failed)?;
+            tracing::warn!(taken = %wanted, %address, "the port is taken: another one is used");
+            listener
+        }
+        bound => bound.map_err(failed)?,
+    };
+    let address = listener.address().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Connects to the bus. The nodes of one database share a secret there, unless they are given one.

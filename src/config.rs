@@ -6,15 +6,17 @@ mod clients;
 mod database;
 mod documents;
 mod house;
+mod listeners;
 mod rates;
 
 use clap::ValueEnum;
 
 pub use bus::BusConfig;
-pub use clients::ClientConfig;
+pub use clients::{ClientConfig, is_public};
 pub use database::DatabaseConfig;
 pub use documents::DocumentConfig;
 pub use house::{HouseConfig, Payments, WrongDigits};
+pub use listeners::{AdminListen, ListenerConfig};
 pub use rates::RateConfig;
 
 /// On or off.

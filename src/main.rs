@@ -13,7 +13,8 @@ use neighborbid::{
     demo::{self, DemoConfig},
     engine::{Clock, grant_admin},
     graphql,
-    store::connection::Db,
+    store::{connection::Db, files::missing_file},
+    telemetry::security::{About, Event, record},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -152,7 +153,8 @@ async fn run(command: Command) -> Outcome {
                 tracing::warn!(%error, "raising the limit of file descriptors");
             }
             let house = House::open(config).await?;
-            tracing::info!(address = %house.address, "serving");
+            let admin = house.admin.map(tracing::field::display);
+            tracing::info!(address = %house.address, admin, "serving");
             house.run(stopped()).await?;
             tracing::info!("closed");
             Ok(ExitCode::SUCCESS)
@@ -190,9 +192,30 @@ async fn migrate(database: DatabaseConfig, status: bool) -> Outcome {
     print(&lines)
 }
 
+/// That there is a database to look at: SQLite would make an empty file where none is.
+fn existing(database: &DatabaseConfig) -> Result<(), String> {
+    let Some(missing) = missing_file(&database.database_url) else { return Ok(()) };
+    let missing = missing.display();
+    Err(format!(
+        "unable to open database file {missing}: there is none; name the database's with \
+         --database-url (a demo's is sqlite://neighborbid-demo/neighborbid-demo.db)"
+    ))
+}
+
+/// That the database has our tables.
+async fn migrated(db: &Db) -> Result<(), Box<dyn std::error::Error>> {
+    let is_applied = migration::status(&db.read).await?.iter().any(|(_, is_applied)| *is_applied);
+    match is_applied {
+        true => Ok(()),
+        false => Err("the database has no tables yet: run neighborbid migrate first".into()),
+    }
+}
+
 async fn check(database: DatabaseConfig) -> Outcome {
+    existing(&database)?;
     // It reads every row there is, however long that takes.
     let db = Db::open(&database.database_url, &database.pools().patient()).await?;
+    migrated(&db).await?;
     let findings = audit::run(&db).await?;
     db.close().await;
     let broken = findings.iter().any(|finding| finding.broken > 0);
@@ -202,12 +225,15 @@ async fn check(database: DatabaseConfig) -> Outcome {
 }
 
 async fn grant(database: DatabaseConfig, username: &str) -> Outcome {
+    existing(&database)?;
     let db = open(&database).await?;
+    migrated(&db).await?;
     let found = grant_admin(&db, username).await?;
     db.close().await;
     if !found {
         return Err(format!("there is no user named {username}").into());
     }
+    record(Event::AdminGranted, &About { subject: Some(&username), ..About::default() });
     print(&format!("{username} is an admin\n"))
 }
 

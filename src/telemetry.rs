@@ -97,7 +97,9 @@ fn describe() {
     describe_histogram!("neighborbid_lane_queue_bids", "How many bids waited behind a batch.");
     describe_gauge!("neighborbid_sockets", "Open WebSockets.");
     describe_counter!("neighborbid_slow_sockets_total", "Sockets closed: they took nothing.");
+    describe_gauge!("neighborbid_connections", "Open connections.");
     describe_counter!("neighborbid_connections_refused_total", "Newcomers to a full house.");
+    describe_counter!("neighborbid_connections_timed_out_total", "Slow clients cut off, by wait.");
     describe_gauge!("neighborbid_watchers", "Running auction subscriptions.");
     describe_counter!("neighborbid_deliveries_total", "Updates handed to watchers.");
     describe_counter!("neighborbid_resyncs_total", "Watchers that fell behind and got a snapshot.");
@@ -167,7 +169,10 @@ fn begin() {
     ] {
         counter!(name).absolute(0);
     }
-    for name in ["neighborbid_sockets", "neighborbid_watchers"] {
+    for wait in ["idle", "head", "body", "write"] {
+        counter!("neighborbid_connections_timed_out_total", "wait" => wait).absolute(0);
+    }
+    for name in ["neighborbid_connections", "neighborbid_sockets", "neighborbid_watchers"] {
         gauge!(name).set(0.0);
     }
     gauge!("neighborbid_database_writable").set(1.0);

@@ -98,7 +98,7 @@ impl Server {
     pub fn start(program: &PathBuf, database_url: &str, more: &[&str]) -> Result<Self> {
         let mut args = vec!["serve", "--listen", "127.0.0.1:0", "--database-url", database_url];
         args.extend(["--payments", "simulated", "--rate-limit", "off", "--log-format", "json"]);
-        args.extend(["--sockets-per-address", "1000000"]);
+        args.extend(["--sockets-per-address", "1000000", "--admin-listen", "off"]);
         args.extend(more);
         let mut process = Process::start(program, &args)?;
         let address = process.address("\"message\":\"serving\",\"address\":\"")?;

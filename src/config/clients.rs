@@ -4,27 +4,28 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-use super::{DocumentConfig, RateConfig, Switch};
+use super::{DocumentConfig, ListenerConfig, Payments, RateConfig, Switch};
 use crate::{
     graphql::RateSettings,
-    http::{HttpSettings, Origins, SocketSettings},
+    http::{ConnectionLimits, HttpSettings, LAST_WORDS, Origin, Origins, SocketSettings},
 };
 
 /// What clients may do.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Clients")]
 pub struct ClientConfig {
-    /// Where to listen
-    #[arg(long, env = "NEIGHBORBID_LISTEN", default_value = "127.0.0.1:8000")]
-    pub listen: SocketAddr,
+    /// Where clients connect.
+    #[command(flatten)]
+    pub listeners: ListenerConfig,
 
-    /// Browser origins allowed besides our own, comma-separated
+    /// Browser origins allowed besides our own, comma-separated, each as a browser names it:
+    /// https://shop.example
     #[arg(long, env = "NEIGHBORBID_ALLOW_ORIGIN", value_delimiter = ',')]
-    pub allow_origin: Vec<String>,
+    pub allow_origin: Vec<Origin>,
 
-    /// Trust the last X-Forwarded-For: only behind a proxy of your own
-    #[arg(long, env = "NEIGHBORBID_TRUST_PROXY")]
-    pub trust_proxy: bool,
+    /// The playground at /graphiql
+    #[arg(long, env = "NEIGHBORBID_GRAPHIQL", value_enum, default_value = "on")]
+    pub graphiql: Switch,
 
     /// Rate limits; off for benchmarks
     #[arg(long, env = "NEIGHBORBID_RATE_LIMIT", value_enum, default_value = "on")]
@@ -42,12 +43,7 @@ pub struct ClientConfig {
     #[command(flatten)]
     pub documents: DocumentConfig,
 
-    /// How many connections may be open; by default as many as the system's limit of file
-    /// descriptors leaves room for
-    #[arg(long, env = "NEIGHBORBID_CONNECTIONS")]
-    pub connections: Option<usize>,
-
-    /// How many sockets an address may hold
+    /// How many sockets and event streams an address may hold, an IPv6 /64 counting as one
     #[arg(long, env = "NEIGHBORBID_SOCKETS_PER_ADDRESS", default_value_t = 256)]
     pub sockets_per_address: usize,
 
@@ -95,7 +91,62 @@ impl ClientConfig {
             },
             sockets_per_address: self.sockets_per_address,
             origins: Origins(self.allow_origin.clone()),
-            trust_proxy: self.trust_proxy,
+            trust_proxy: self.listeners.trust_proxy,
+            requests_per_address: self.listeners.connections_per_address(self.sockets_per_address),
+            body_timeout: Duration::from_secs(self.listeners.body_timeout_seconds),
+            has_graphiql: self.graphiql == Switch::On,
         }
+    }
+
+    /// As the public listener wants it.
+    #[must_use]
+    pub fn connections(&self) -> ConnectionLimits {
+        // A socket is let go a little later than it is told that it is too slow.
+        let told = Duration::from_secs(self.socket_write_timeout_seconds) + LAST_WORDS * 2;
+        self.listeners.connections(self.sockets_per_address, told)
+    }
+}
+
+/// Whether others than this machine can connect to an address.
+#[must_use]
+pub fn is_public(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}
+
+impl ClientConfig {
+    /// What is dangerous about the settings, given where strangers can connect: a sentence each.
+    #[must_use]
+    pub fn dangers(
+        &self,
+        public: SocketAddr,
+        admin: Option<SocketAddr>,
+        payments: Payments,
+    ) -> Vec<String> {
+        let mut dangers = Vec::new();
+        if is_public(public) {
+            if payments == Payments::Simulated {
+                dangers.push(format!(
+                    "--payments simulated on {public}: everybody who connects makes money at will"
+                ));
+            }
+            if self.rate_limit == Switch::Off {
+                dangers.push(format!(
+                    "--rate-limit off on {public}: passwords can be guessed at any speed"
+                ));
+            }
+            if self.listeners.trust_proxy {
+                dangers.push(format!(
+                    "--trust-proxy on {public}: whoever connects past the proxy names any address \
+                     as their own, so nobody but the proxy may reach it"
+                ));
+            }
+        }
+        if let Some(admin) = admin.filter(|admin| is_public(*admin)) {
+            dangers.push(format!(
+                "--admin-listen {admin}: everybody who connects reads the metrics and why the \
+                 server is not ready"
+            ));
+        }
+        dangers
     }
 }

@@ -23,10 +23,12 @@ const LABEL: usize = 11;
 pub async fn welcome(
     engine: &Engine,
     address: SocketAddr,
+    admin: Option<SocketAddr>,
     folder: &Folder,
     market: &Market,
 ) -> Result<String, Error> {
-    let host = reachable(address);
+    let host = reachable(address).to_string();
+    let metrics = admin.map(|admin| format!("http://{}/metrics", reachable(admin)));
     let mut text = format!(
         "\nNeighborBid, a demo: {auctions} auctions, {people} made-up people, and bidders that \
          keep bidding.\nIt lives in the folder {folder} and begins afresh at each start.\n\n",
@@ -39,15 +41,15 @@ pub async fn welcome(
         ("GraphQL", format!("http://{host}/graphql")),
         ("", format!("ws://{host}/graphql (graphql-transport-ws)")),
         ("Health", format!("http://{host}/readyz")),
-        ("Metrics", format!("http://{host}/metrics")),
+        ("Metrics", metrics.unwrap_or_else(|| "off".to_owned())),
     ] {
         text += &format!("  {} {at}\n", left(what, LABEL));
     }
     text += "\n";
     text += &accounts(engine, market.people()).await?;
     if let (Some(bidder), Some(example)) = (market.people().first(), market.example()) {
-        text += &watch(&host.to_string(), example);
-        text += &bid(&host.to_string(), bidder, example);
+        text += &watch(&host, example);
+        text += &bid(&host, bidder, example);
     }
     text += "\nCtrl-C stops it.\n\n";
     Ok(text)

@@ -34,7 +34,7 @@ impl Folder {
     pub fn claim(path: &Path) -> Result<Self, Failure> {
         let name = || path.display().to_string();
         let failed = |error| Failure::Folder(name(), error);
-        fs::create_dir_all(path).map_err(failed)?;
+        make_private(path).map_err(failed)?;
         if let Some(found) = foreign(path).map_err(failed)? {
             return Err(Failure::NotOurs { folder: name(), found });
         }
@@ -83,6 +83,15 @@ impl Folder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Makes the folder where there is none, so that only its owner may look into it.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut folder = fs::DirBuilder::new();
+    folder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(path)
 }
 
 fn files() -> impl Iterator<Item = String> {

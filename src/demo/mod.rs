@@ -33,12 +33,15 @@ use std::{
 
 use crate::{
     app::{self, Config, House},
-    config::{BusConfig, ClientConfig, HouseConfig, Payments},
+    config::{BusConfig, ClientConfig, HouseConfig, Payments, is_public},
     engine::{self, Clock},
 };
 use folder::Folder;
 use market::Market;
 use ticker::Ticker;
+
+/// The port on which the demo listens unless it is taken.
+const USUAL_PORT: u16 = 8_000;
 
 /// What only the demo needs.
 #[derive(Debug, Clone, clap::Args)]
@@ -109,6 +112,7 @@ pub async fn run(
         return Err(Failure::Currency);
     }
     let folder = Folder::claim(&demo.folder)?;
+    let wanted = clients.listeners.listen;
     let house = House::open(config(&folder, house, clients, Clock::Real)).await?;
     let (welcome, market) = match fill(&house, &folder).await {
         Ok(filled) => filled,
@@ -117,6 +121,13 @@ pub async fn run(
             return Err(error.into());
         }
     };
+    if is_public(house.address) {
+        let address = house.address;
+        tracing::warn!("demo on {address}: its accounts' passwords are known to everybody");
+    }
+    if house.address.port() != wanted.port() && wanted.port() != 0 {
+        say(&format!("\n{wanted} is taken: the demo listens on {} instead.\n", house.address));
+    }
     say(&welcome);
     let bidding = tokio::spawn(market.run(Ticker::new(demo.quiet)));
     let stopped = async {
@@ -128,8 +139,10 @@ pub async fn run(
     Ok(())
 }
 
-fn config(folder: &Folder, house: HouseConfig, clients: ClientConfig, clock: Clock) -> Config {
+fn config(folder: &Folder, house: HouseConfig, mut clients: ClientConfig, clock: Clock) -> Config {
     let payments = Payments::Simulated;
+    // Who names another port than the usual one wants that one.
+    clients.listeners.may_move = clients.listeners.listen.port() == USUAL_PORT;
     let (database, house) = (folder.database(), HouseConfig { payments, ..house });
     Config { database, bus: BusConfig::none(), house, clients, clock }
 }
@@ -138,7 +151,7 @@ async fn fill(house: &House, folder: &Folder) -> Result<(String, Market), engine
     let engine = &house.engine;
     let people = people::arrive(engine).await?;
     let market = Market::open(Arc::clone(engine), people).await?;
-    let welcome = banner::welcome(engine, house.address, folder, &market).await?;
+    let welcome = banner::welcome(engine, house.address, house.admin, folder, &market).await?;
     Ok((welcome, market))
 }
 

@@ -211,6 +211,10 @@ impl Engine {
         if let Some(session) = self.core.sessions.get(&token, now) {
             return Ok(Some(session));
         }
+        // Whoever asks would wait for a connection in vain; the monitor knows when one comes back.
+        if !self.core.health.is_readable() {
+            return Err(Error::Overloaded);
+        }
         let reading = self.core.sessions.reading();
         let found = sessions::by_token(&self.core.db.read, &token, now).await?;
         let Some((id, expires_at, account)) = found else {

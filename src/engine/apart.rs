@@ -129,7 +129,7 @@ async fn judge(core: Arc<Core>, mut bids: mpsc::Receiver<Waiting>, batch: usize)
             false => None,
         };
         let (jobs, replies): (Vec<Job>, Vec<Reply>) = taken.into_iter().unzip();
-        let Settled { judgements, held } = batch::settle(&core, jobs).await;
+        let Settled { judgements, held } = batch::settle(&core, &jobs.into()).await;
         is_kept = !held.is_empty();
         for (reply, judgement) in replies.into_iter().zip(judgements) {
             // The caller may have gone away; the bid stands.
@@ -142,12 +142,13 @@ impl Apart {
     /// Judges bids and answers them. What somebody else holds is judged once more, apart.
     pub async fn answer(&mut self, bids: Vec<Waiting>) {
         let (jobs, replies): (Vec<Job>, Vec<Reply>) = bids.into_iter().unzip();
-        let Settled { judgements, held } = batch::settle(&self.core, jobs.clone()).await;
+        let jobs: Arc<[Job]> = jobs.into();
+        let Settled { judgements, held } = batch::settle(&self.core, &jobs).await;
         self.note(&held);
-        for ((job, reply), judgement) in jobs.into_iter().zip(replies).zip(judgements) {
+        for ((job, reply), judgement) in jobs.iter().zip(replies).zip(judgements) {
             match judgement {
                 Err(Error::Held) => {
-                    if let Some((_, reply)) = self.take_one((job, reply)) {
+                    if let Some((_, reply)) = self.take_one((job.clone(), reply)) {
                         let _ = reply.send(Err(Error::Held));
                     }
                 }

@@ -109,10 +109,9 @@ impl Command for Batch {
 }
 
 /// Judges, saves and publishes; answers each job in its place.
-pub(super) async fn settle(core: &Arc<Core>, jobs: Vec<Job>) -> Settled {
+pub(super) async fn settle(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
     let began = std::time::Instant::now();
-    let jobs: Arc<[Job]> = jobs.into();
-    let settled = match run(core, &jobs, true).await {
+    let settled = match run(core, jobs, true).await {
         Ok(settled) => settled,
         Err(error) if is_of_some(&error) => {
             metrics::counter!("neighborbid_batches_split_total").increment(1);
@@ -120,9 +119,9 @@ pub(super) async fn settle(core: &Arc<Core>, jobs: Vec<Job>) -> Settled {
             if let Some(unsaid) = SAID.now() {
                 tracing::warn!(%error, bids = jobs.len(), unsaid, "a batch of bids is split");
             }
-            isolate(core, &jobs).await
+            isolate(core, jobs).await
         }
-        Err(error) => all_fail(&jobs, &error),
+        Err(error) => all_fail(jobs, &error),
     };
     metrics::histogram!("neighborbid_batch_seconds").record(began.elapsed().as_secs_f64());
     settled

@@ -3,6 +3,7 @@
 //! is looked up when its COMMIT was not answered, and is told; nothing else writes.
 
 use std::{
+    fmt::Display,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
@@ -11,8 +12,9 @@ use std::{
 };
 
 use entity::{Time, ids::UserId};
+use futures_util::FutureExt;
 use sea_orm::DbErr;
-use tokio::{sync::Semaphore, task::JoinError, time::timeout};
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{Core, Error, tries::Tries, work::Work};
@@ -157,10 +159,13 @@ pub(super) async fn run_on_time<C: Command>(
     command: C,
 ) -> Result<C::Answer, Error> {
     core.takes_commands()?;
-    run_admitted(core, command).await
+    let running = Arc::clone(core);
+    let task = core.commands.running.spawn(async move { execute(&running, &command).await });
+    task.await.unwrap_or_else(|panicked| Err(ended_badly::<C>(&panicked)))
 }
 
-/// The same for bids, which were let in already and wait for no other command's turn.
+/// The same for bids, which were let in already and wait for no other command's turn. It runs in
+/// its caller's task, a lane's, which nobody cancels.
 ///
 /// # Errors
 /// As for [`run`].
@@ -168,14 +173,14 @@ pub(super) async fn run_admitted<C: Command>(
     core: &Arc<Core>,
     command: C,
 ) -> Result<C::Answer, Error> {
-    let running = Arc::clone(core);
-    let task = core.commands.running.spawn(async move { execute(&running, &command).await });
-    task.await.unwrap_or_else(|panicked| Err(ended_badly::<C>(&panicked)))
+    let running = core.commands.running.track_future(execute(core, &command));
+    let ended = AssertUnwindSafe(running).catch_unwind().await;
+    ended.unwrap_or_else(|_| Err(ended_badly::<C>(&"it panicked")))
 }
 
-fn ended_badly<C: Command>(panicked: &JoinError) -> Error {
+fn ended_badly<C: Command>(why: &dyn Display) -> Error {
     metrics::counter!("neighborbid_panics_total", "task" => C::NAME).increment(1);
-    tracing::error!(command = C::NAME, error = %panicked, "a command ended badly");
+    tracing::error!(command = C::NAME, error = %why, "a command ended badly");
     Error::Fault(format!("{} ended badly", C::NAME))
 }
 
@@ -268,19 +273,27 @@ async fn once<C: Command>(
             }
             Err(CommitError::Unanswered(error)) => Ended::Unanswered { answer, effects, error },
         },
+        // It may be answered before the database says that it is out of the transaction.
+        Ok(Decision::Nothing(answer)) => {
+            core.commands.running.spawn(roll_back(tx));
+            Ended::Done(answer, None)
+        }
         undone => {
             // A reply leaves only when the database says that it is out of the transaction, or
             // when the connection is closed, which is the same.
-            if let Err(error) = tx.rollback().await {
-                tracing::debug!(%error, "a connection that did not roll back is closed");
-            }
+            roll_back(tx).await;
             match undone {
-                Ok(Decision::Nothing(answer)) => Ended::Done(answer, None),
                 _ if has_happened.into_inner() => Ended::HadHappened,
                 Err(error) => Ended::Failed { error, has_not_happened },
-                Ok(Decision::Commit(..)) => failed(Error::Fault("unreached".to_owned())),
+                Ok(_) => failed(Error::Fault("unreached".to_owned())),
             }
         }
+    }
+}
+
+async fn roll_back(tx: Transaction) {
+    if let Err(error) = tx.rollback().await {
+        tracing::debug!(%error, "a connection that did not roll back is closed");
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,6 +27,8 @@ const FULL: Duration = Duration::from_secs(5);
 /// How the engine is.
 #[derive(Debug)]
 pub(super) struct Health {
+    /// Whether the state says that writing works: what every bid asks.
+    can_write: AtomicBool,
     state: Mutex<State>,
     outage: Seldom,
 }
@@ -70,7 +75,7 @@ impl Health {
             written: Instant::now(),
             tasks: BTreeMap::new(),
         };
-        Self { state: Mutex::new(state), outage: Seldom::new() }
+        Self { can_write: AtomicBool::new(true), state: Mutex::new(state), outage: Seldom::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -80,6 +85,9 @@ impl Health {
     /// Whether it is worth a try to write: while nothing can be written, only now and then, so
     /// that nobody waits for what will fail.
     pub fn may_write(&self) -> bool {
+        if self.can_write.load(Ordering::Relaxed) {
+            return true;
+        }
         let mut state = self.state();
         if state.can_write() {
             return true;
@@ -93,14 +101,16 @@ impl Health {
 
     /// Whether the database answers, and writing worked when it was last tried.
     pub fn can_write(&self) -> bool {
-        self.state().can_write()
+        self.can_write.load(Ordering::Relaxed)
     }
 
     /// Something was written.
     pub fn has_written(&self) {
         let mut state = self.state();
         (state.written, state.full) = (Instant::now(), None);
-        if state.unwritable.take().is_some() {
+        let was_unwritable = state.unwritable.take().is_some();
+        self.can_write.store(state.can_write(), Ordering::Relaxed);
+        if was_unwritable {
             metrics::gauge!("neighborbid_database_writable").set(1.0);
             tracing::info!("the database takes writes again");
         }
@@ -130,6 +140,7 @@ impl Health {
         let mut state = self.state();
         state.full = (Fault::of(error) == Fault::Unwritable).then_some(now);
         (state.unwritable, state.tried) = (Some(why), now);
+        self.can_write.store(false, Ordering::Relaxed);
     }
 
     /// How long nothing was written; `None` while nothing can be.
@@ -140,7 +151,14 @@ impl Health {
 
     /// Whether the database can be read, and if not why.
     pub fn can_read(&self, can: Result<(), String>) {
-        self.state().unreadable = can.err();
+        let mut state = self.state();
+        state.unreadable = can.err();
+        self.can_write.store(state.can_write(), Ordering::Relaxed);
+    }
+
+    /// Whether the database answered when the monitor asked last.
+    pub fn is_readable(&self) -> bool {
+        self.can_write() || self.state().unreadable.is_none()
     }
 
     /// A long-lived task lives.

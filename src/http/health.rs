@@ -13,10 +13,18 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
+/// Able to serve, without a word of why not: that is for operators.
+pub async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.stop.is_cancelled() || app.engine.trouble().is_some() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        false => (StatusCode::OK, "ready\n"),
+    }
+}
+
 /// Able to serve: the database answers and takes writes, deadlines are kept, and the house is not
 /// closing; else it says why not. It waits for nobody. Without the bus it still serves, and says
 /// so.
-pub async fn readyz(State(app): State<App>) -> (StatusCode, String) {
+pub async fn readyz_in_full(State(app): State<App>) -> (StatusCode, String) {
     if app.stop.is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "closing\n".to_owned())
     } else if let Some(why) = app.engine.trouble() {

@@ -1,11 +1,15 @@
-//! HTTP: the router, GraphQL over POST and GET, the WebSocket, GraphiQL, health and metrics.
+//! HTTP: the listener, the router, GraphQL over POST and GET, the WebSocket, GraphiQL, health and
+//! metrics.
 
 mod body;
+mod client_address;
+mod connection_limits;
+mod connections;
 mod documents;
-mod doors;
 mod execution;
 mod graphiql;
 mod health;
+mod listener;
 mod media;
 mod message;
 mod operations;
@@ -17,11 +21,14 @@ mod sign_in;
 mod socket;
 mod sockets;
 mod sse;
+mod stream;
 mod upgrade;
 mod variables;
 
+pub use connection_limits::{ConnectionLimits, system_connections};
+pub use connections::Connections;
 pub use documents::DocumentLimits;
-pub use doors::{Doors, Peer};
-pub use origin::Origins;
-pub use router::{App, HttpSettings, router};
+pub use listener::Listener;
+pub use origin::{Origin, Origins};
+pub use router::{App, HttpSettings, admin_router, router};
 pub use socket::{LAST_WORDS, SocketSettings};

@@ -62,22 +62,18 @@ pub fn answer(mut response: Response, request: &RequestId, most: usize) -> Answe
 
 /// An answer that refuses a request before anything ran.
 pub fn refusal(code: Code, message: &str) -> Answer {
-    faults(code, std::iter::once((message, None)))
+    refusal_to_retry(code, message, code.retry_after_seconds())
+}
+
+/// The same, with how long to wait before the next try.
+pub fn refusal_to_retry(code: Code, message: &str, retry_after: Option<u64>) -> Answer {
+    let error = error(code, message, retry_after);
+    refusal_of(json!([error]), code, retry_after)
 }
 
 /// A refusal of whoever asks too often.
 pub fn limited(limit: &Limited) -> Answer {
-    let (code, wait) = (Code::RateLimited, Some(limit.retry_after_seconds));
-    let error = json!({ "message": limit.message(), "extensions": extensions(code, wait) });
-    refusal_of(json!([error]), code, wait)
-}
-
-fn extensions(code: Code, retry_after: Option<u64>) -> Json {
-    let mut extensions = json!({ "code": code.as_str() });
-    if let (Some(seconds), Some(extensions)) = (retry_after, extensions.as_object_mut()) {
-        extensions.insert("retryAfterSeconds".to_owned(), seconds.into());
-    }
-    extensions
+    refusal_to_retry(Code::RateLimited, &limit.message(), Some(limit.retry_after_seconds))
 }
 
 /// An answer that refuses a request for several faults, each with its line and column.
@@ -88,8 +84,7 @@ pub fn faults<'a>(
     let each = found.map(|(message, place)| {
         let mut message = message.to_owned();
         shorten(&mut message);
-        let extensions = extensions(code, code.retry_after_seconds());
-        let mut error = json!({ "message": message, "extensions": extensions });
+        let mut error = json!({ "message": message, "extensions": { "code": code.as_str() } });
         if let (Some((line, column)), Some(error)) = (place, error.as_object_mut()) {
             error.insert("locations".to_owned(), json!([{ "line": line, "column": column }]));
         }
@@ -101,9 +96,19 @@ pub fn faults<'a>(
 /// An answer to an operation that ran, but has nothing to show for it.
 pub fn failure(code: Code, message: &str) -> Answer {
     let retry_after = code.retry_after_seconds();
-    let error = json!({ "message": message, "extensions": extensions(code, retry_after) });
+    let error = error(code, message, retry_after);
     let body = json!({ "data": null, "errors": [error] }).to_string().into_bytes();
     Answer { body, errors: None, code, retry_after }
+}
+
+fn error(code: Code, message: &str, retry_after: Option<u64>) -> Json {
+    let mut message = message.to_owned();
+    shorten(&mut message);
+    let mut extensions = json!({ "code": code.as_str() });
+    if let Some(seconds) = retry_after {
+        extensions["retryAfterSeconds"] = seconds.into();
+    }
+    json!({ "message": message, "extensions": extensions })
 }
 
 /// An answer for a fault of ours, which the log tells under the request's number.

@@ -1,27 +1,26 @@
 //! The router, and GraphQL over HTTP by the GraphQL-over-HTTP specification: JSON over POST, and
 //! queries (never mutations) over GET.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
-    extract::{ConnectInfo, FromRequestParts, Query, Request, State},
-    http::{
-        Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts,
-    },
+    extract::{Query, Request, State},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use super::{
     body::Params,
+    client_address,
     documents::{DocumentLimits, Documents, OperationType},
-    doors::Peer,
     execution::{self, Surroundings},
     graphiql, health,
     media::{Accepted, MediaType, is_json},
@@ -30,7 +29,7 @@ use super::{
     shared::Shared,
     sign_in,
     socket::SocketSettings,
-    sockets::Sockets,
+    sockets::Places,
     sse, upgrade,
 };
 use crate::{
@@ -53,6 +52,13 @@ pub struct HttpSettings {
     pub origins: Origins,
     /// Behind a proxy of one's own, the last `X-Forwarded-For` is the client's address.
     pub trust_proxy: bool,
+    /// How many requests a client behind a trusted proxy may have under way. Elsewhere its
+    /// connections are counted, by the listener.
+    pub requests_per_address: usize,
+    /// How long a body may take.
+    pub body_timeout: Duration,
+    /// Whether there is a playground.
+    pub has_graphiql: bool,
 }
 
 /// What handlers share.
@@ -71,8 +77,10 @@ pub struct App {
     pub stop: CancellationToken,
     /// The sockets' tasks, to be waited for.
     pub tasks: TaskTracker,
-    /// How many sockets each address holds.
-    pub(super) sockets: Arc<Sockets>,
+    /// How many sockets and event streams each address holds.
+    pub(super) sockets: Arc<Places>,
+    /// Behind a trusted proxy, how many requests each address has under way.
+    pub(super) requests: Arc<Places>,
     /// Documents that were read lately.
     pub(super) documents: Arc<Documents>,
     /// What watchers share.
@@ -91,41 +99,52 @@ impl App {
         metrics: PrometheusHandle,
         stop: CancellationToken,
     ) -> Result<Self, String> {
-        let sockets = Sockets::new(http.sockets_per_address);
+        let sockets = Places::new(http.sockets_per_address, Some("neighborbid_sockets"));
+        let requests = Places::new(http.requests_per_address, None);
         let documents = Documents::new(&sdl(), http.document)?;
         let shared = Shared::new(&http.document);
         let (http, tasks) = (Arc::new(http), TaskTracker::new());
-        Ok(Self { engine, schema, http, metrics, stop, tasks, sockets, documents, shared })
+        Ok(Self {
+            engine,
+            schema,
+            http,
+            metrics,
+            stop,
+            tasks,
+            sockets,
+            requests,
+            documents,
+            shared,
+        })
     }
 }
 
-/// The whole of HTTP.
+/// What the public address answers.
 pub fn router(app: App) -> Router {
     let graphql = routing::post(post).get(upgrade::get).fallback(other);
-    Router::new()
+    let mut router = Router::new()
         .route("/graphql", graphql)
+        .layer(middleware::from_fn_with_state(app.clone(), client_address::counted))
         .layer(app.http.origins.cors())
-        .layer(middleware::from_fn(numbered))
-        .merge(graphiql::routes().layer(CompressionLayer::new()))
+        .layer(middleware::from_fn(numbered));
+    if app.http.has_graphiql {
+        router = router.merge(graphiql::routes().layer(CompressionLayer::new()));
+    }
+    router
         .route("/healthz", routing::get(health::healthz))
         .route("/readyz", routing::get(health::readyz))
-        .route("/metrics", routing::get(health::metrics))
         .layer(CatchPanicLayer::new())
         .with_state(app)
 }
 
-impl FromRequestParts<App> for ClientAddress {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let forwarded = || {
-            let list = parts.headers.get_all("x-forwarded-for").iter().next_back()?;
-            list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
-        };
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|peer| peer.0.0.ip());
-        let address = app.http.trust_proxy.then(forwarded).flatten().or(peer);
-        Ok(Self(address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())))
-    }
+/// What the admin address answers: what is for operators alone.
+pub fn admin_router(app: App) -> Router {
+    Router::new()
+        .route("/healthz", routing::get(health::healthz))
+        .route("/readyz", routing::get(health::readyz_in_full))
+        .route("/metrics", routing::get(health::metrics))
+        .layer(CatchPanicLayer::new())
+        .with_state(app)
 }
 
 async fn post(State(app): State<App>, address: ClientAddress, request: Request) -> Response {
@@ -136,11 +155,17 @@ async fn post(State(app): State<App>, address: ClientAddress, request: Request) 
         let answer = refusal(Code::BadUserInput, "The body must be application/json in UTF-8.");
         return send(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, answer);
     }
-    let bytes = match axum::body::to_bytes(body, app.http.body_bytes).await {
-        Ok(bytes) => bytes,
-        Err(_) => {
+    let all = axum::body::to_bytes(body, app.http.body_bytes);
+    let bytes = match timeout(app.http.body_timeout, all).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => {
             let answer = refusal(Code::BadUserInput, "The body is too large.");
             return send(StatusCode::PAYLOAD_TOO_LARGE, media, answer);
+        }
+        Err(_) => {
+            let answer = refusal(Code::BadUserInput, "The body took too long to come.");
+            let close = [(header::CONNECTION, "close")];
+            return (close, send(StatusCode::REQUEST_TIMEOUT, media, answer)).into_response();
         }
     };
     let params = match serde_json::from_slice(&bytes) {
@@ -277,7 +302,7 @@ fn send_answer(media: MediaType, answer: Answer) -> Response {
     send(status, media, answer)
 }
 
-fn send(status: StatusCode, media: MediaType, answer: Answer) -> Response {
+pub(super) fn send(status: StatusCode, media: MediaType, answer: Answer) -> Response {
     let headers = [
         (header::CONTENT_TYPE, media.as_str()),
         (header::CACHE_CONTROL, "no-store"),

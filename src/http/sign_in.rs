@@ -59,17 +59,21 @@ fn token(authorization: Option<&str>) -> Result<Option<&str>, Answer> {
 fn living<T>(found: Result<Option<T>, Error>, request: &RequestId) -> Result<T, Answer> {
     match found {
         Ok(found) => found.ok_or_else(dead),
+        Err(Error::Overloaded) => Err(unanswered()),
         Err(Error::Database(cause)) if may_pass(&cause) => {
             static SAID: Seldom = Seldom::new();
             if let Some(unsaid) = SAID.now() {
                 tracing::error!(error = %cause, unsaid, "looking a token up");
             }
-            let why = "The database does not answer just now: try again soon.";
-            Err(refusal(Code::Overloaded, why))
+            Err(unanswered())
         }
         Err(error) => {
             tracing::error!(%error, request = request.0, "looking a token up");
             Err(internal(request))
         }
     }
+}
+
+fn unanswered() -> Answer {
+    refusal(Code::Overloaded, "The database does not answer just now: try again soon.")
 }

@@ -1,52 +1,59 @@
-//! How many sockets an address holds.
+//! How many sockets, event streams or requests each address holds.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Counts sockets by address, up to a bound each.
+use crate::graphql::{ClientAddress, Network};
+
+/// Counts by address, up to a bound each.
 #[derive(Debug)]
-pub struct Sockets {
+pub struct Places {
     most: usize,
-    open: Mutex<HashMap<IpAddr, usize>>,
+    gauge: Option<&'static str>,
+    open: Mutex<HashMap<Network, usize>>,
 }
 
-/// A socket's place in the count, given back when dropped.
+/// A place in the count, given back when dropped.
 #[derive(Debug)]
 pub struct Place {
-    sockets: Arc<Sockets>,
-    address: IpAddr,
+    places: Arc<Places>,
+    network: Network,
 }
 
-impl Sockets {
-    /// At most `most` an address.
-    pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, open: Mutex::new(HashMap::new()) })
+impl Places {
+    /// At most `most` an address; `gauge` is the metric of how many there are.
+    pub fn new(most: usize, gauge: Option<&'static str>) -> Arc<Self> {
+        Arc::new(Self { most, gauge, open: Mutex::new(HashMap::new()) })
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more socket of `address`, if there is one.
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A place for one more of `address`, if there is one.
+    pub fn enter(self: &Arc<Self>, address: ClientAddress) -> Option<Place> {
+        let network = address.network();
         let mut open = self.open();
-        let count = open.entry(address).or_default();
+        let count = open.entry(network).or_default();
         if *count >= self.most {
             return None;
         }
         *count += 1;
-        metrics::gauge!("neighborbid_sockets").increment(1);
-        Some(Place { sockets: Arc::clone(self), address })
+        if let Some(gauge) = self.gauge {
+            metrics::gauge!(gauge).increment(1);
+        }
+        Some(Place { places: Arc::clone(self), network })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        metrics::gauge!("neighborbid_sockets").decrement(1);
-        if let Entry::Occupied(mut count) = self.sockets.open().entry(self.address) {
+        if let Some(gauge) = self.places.gauge {
+            metrics::gauge!(gauge).decrement(1);
+        }
+        if let Entry::Occupied(mut count) = self.places.open().entry(self.network) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
@@ -61,13 +68,13 @@ mod tests {
 
     #[test]
     fn an_address_holds_no_more_than_its_share() {
-        let sockets = Sockets::new(2);
-        let [here, there] = [1, 2].map(|n| IpAddr::from([127, 0, 0, n]));
-        let places = [sockets.enter(here), sockets.enter(here)];
+        let all = Places::new(2, None);
+        let [here, there] = [1, 2].map(|n| ClientAddress([127, 0, 0, n].into()));
+        let places = [all.enter(here), all.enter(here)];
         assert!(places.iter().all(Option::is_some));
-        assert!(sockets.enter(here).is_none());
-        assert!(sockets.enter(there).is_some());
+        assert!(all.enter(here).is_none());
+        assert!(all.enter(there).is_some());
         drop(places);
-        assert!(sockets.enter(here).is_some());
+        assert!(all.enter(here).is_some());
     }
 }

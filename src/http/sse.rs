@@ -25,6 +25,7 @@ use super::{
 use crate::{
     engine::{Session, SessionWatch},
     graphql::ClientAddress,
+    telemetry::security::{About, Event, record},
 };
 
 /// The last event. Without its empty data, browsers would not tell it.
@@ -52,7 +53,8 @@ pub fn respond(
     signed_in: Option<(Arc<Session>, SessionWatch)>,
     address: ClientAddress,
 ) -> Response {
-    let Some(place) = app.sockets.enter(address.0) else {
+    let Some(place) = app.sockets.enter(address) else {
+        record(Event::SocketsOfAddress, &About::of(address.network().address()));
         let why = "too many sockets from this address\n";
         return (StatusCode::TOO_MANY_REQUESTS, why).into_response();
     };

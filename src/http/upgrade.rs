@@ -12,7 +12,10 @@ use super::{
     router::{self, App},
     socket::Socket,
 };
-use crate::graphql::ClientAddress;
+use crate::{
+    graphql::ClientAddress,
+    telemetry::security::{About, Event, record},
+};
 
 /// Upgrades to a WebSocket where that is asked for; else answers the query in the URL.
 pub async fn get(State(app): State<App>, address: ClientAddress, request: Request) -> Response {
@@ -25,6 +28,7 @@ pub async fn get(State(app): State<App>, address: ClientAddress, request: Reques
         return router::get(app, address, Request::from_parts(parts, body)).await;
     }
     if !app.http.origins.may_connect(&parts.headers) {
+        record(Event::OriginRefused, &About::of(address.0));
         return (StatusCode::FORBIDDEN, "this origin may not connect\n").into_response();
     }
     match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
@@ -39,7 +43,8 @@ fn accept(
     mut upgrade: WebSocketUpgrade,
     headers: &HeaderMap,
 ) -> Response {
-    let Some(place) = app.sockets.enter(address.0) else {
+    let Some(place) = app.sockets.enter(address) else {
+        record(Event::SocketsOfAddress, &About::of(address.network().address()));
         let why = "too many sockets from this address\n";
         return (StatusCode::TOO_MANY_REQUESTS, why).into_response();
     };

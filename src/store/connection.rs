@@ -13,7 +13,11 @@ use sea_orm::{
     },
 };
 
-use super::{distrust::Distrust, files::Files, reader::Reader};
+use super::{
+    distrust::Distrust,
+    files::{self, Files},
+    reader::Reader,
+};
 
 /// How many connections to hold, and how long to wait for one, and for what it asks.
 #[derive(Debug, Clone)]
@@ -131,6 +135,7 @@ impl Db {
             let message = "an in-memory SQLite database cannot be shared by two pools";
             return Err(unusable(message));
         }
+        files::make_private(url);
         let distrust = Distrust::default();
         let timeout = settings.lock_timeout;
         let mut write = options(url, 1, settings);

@@ -5,11 +5,39 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, sqlx::sqlite::SqliteConnectOptions};
 
 use super::fault::MOVED;
+
+/// The file of a SQLite database, where there is none yet.
+#[must_use]
+pub fn missing_file(url: &str) -> Option<PathBuf> {
+    let file = of_url(url)?;
+    (!file.exists()).then_some(file)
+}
+
+/// Makes the file of a new SQLite database, so that only its owner may read it: SQLite makes the
+/// files beside it alike. Where it may not make one, it says so itself.
+pub(super) fn make_private(url: &str) {
+    if let Some(file) = missing_file(url).filter(|_| url.contains("mode=rwc")) {
+        let mut options = std::fs::File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let _ = options.open(file);
+    }
+}
+
+fn of_url(url: &str) -> Option<PathBuf> {
+    if !url.starts_with("sqlite:") {
+        return None;
+    }
+    let options = SqliteConnectOptions::from_str(url).ok()?;
+    Some(options.get_filename().to_owned())
+}
 
 /// The files of a database, as they were when it was opened.
 #[derive(Debug)]

@@ -53,22 +53,18 @@ impl From<CommitError> for DbErr {
 }
 
 /// Begins a transaction that will write. On SQLite it takes the write lock at once: a deferred
-/// one that reads first could not upgrade.
+/// one that reads first could not upgrade. Only a task that nobody cancels may ask: one that went
+/// away between BEGIN and its answer would leave a connection in a transaction that nobody knows
+/// of.
 ///
 /// # Errors
 /// When no connection is free in time or the database refuses.
 pub async fn begin(db: &Db) -> Result<Transaction, DbErr> {
-    let (pool, files) = (db.write.clone(), db.files.clone());
-    // In a task of its own: a caller that goes away between BEGIN and its answer would leave a
-    // connection in a transaction that nobody knows of.
-    let begun = tokio::spawn(async move {
-        pool.begin_with_options(TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        })
-        .await
-    });
-    let inner = begun.await.map_err(|error| DbErr::Custom(error.to_string()))??;
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..Default::default()
+    };
+    let (inner, files) = (db.write.begin_with_options(options).await?, db.files.clone());
     let (distrust, has_failed) = (db.distrust.clone(), AtomicBool::new(false));
     Ok(Transaction { inner, files, distrust, has_failed })
 }

@@ -113,6 +113,14 @@ pub struct About<'a> {
     pub subject: Option<&'a dyn Display>,
 }
 
+impl About<'_> {
+    /// Only where from.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        Self { address: Some(address), ..Self::default() }
+    }
+}
+
 /// Counts an event and tells it in one line.
 pub fn record(event: Event, about: &About<'_>) {
     let name = event.name();

@@ -59,6 +59,7 @@ async function start(name, flags) {
     [
       "serve",
       ...["--listen", `127.0.0.1:${port}`],
+      ...["--admin-listen", "off"],
       ...["--database-url", database],
       ...["--payments", "simulated"],
       ...["--rate-limit", "off"],

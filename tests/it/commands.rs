@@ -3,6 +3,7 @@
 mod auditing;
 mod currency;
 mod serving;
+mod settings;
 
 use std::net::TcpListener;
 

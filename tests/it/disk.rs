@@ -86,13 +86,13 @@ async fn a_storm_on_a_disk_that_fills_up(end: impl FnOnce(Server)) {
         storm.more(200, 0).await;
         disk.fill();
         storm.more(0, 100).await;
-        let why = until_readyz(address, 503).await;
+        let why = until_readyz(&server, 503).await;
         assert!(why.contains("takes no writes"), "{why}");
         let read = storm.api.run(None, "{ auctions(first: 3) { nodes { id } } }", json!({})).await;
         assert_eq!(read.unwrap()["auctions"]["nodes"].as_array().unwrap().len(), 3);
         disk.free();
         storm.more(200, 0).await;
-        until_readyz(address, 200).await;
+        until_readyz(&server, 200).await;
     }
     let notes = storm.end().await;
     end(server);
@@ -179,10 +179,10 @@ async fn nothing_is_acknowledged_that_went_into_a_file_that_was_moved() {
             let Err(Lost::Errors(codes)) = refused else { panic!("{refused:?}") };
             assert_eq!(codes, ["\"OVERLOADED\""]);
         }
-        let why = until_readyz(address, 503).await;
+        let why = until_readyz(&server, 503).await;
         assert!(why.contains("moved, replaced or deleted"), "{why}");
         fs::rename(&elsewhere, &file).unwrap();
-        until_readyz(address, 200).await;
+        until_readyz(&server, 200).await;
         api.place_bid(&ann, &offer(40_000)).await.unwrap();
         server.stop();
         let books = Books::read(&database).await;

@@ -22,7 +22,10 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-use crate::support::{api::house, on_both};
+use crate::support::{
+    api::{Client, Socket, house},
+    on_both,
+};
 
 /// Only against hanging.
 const GUARD: Duration = Duration::from_secs(60);
@@ -46,11 +49,10 @@ async fn is_let_in(address: SocketAddr) -> bool {
 on_both! {
     async fn a_full_house_says_so_and_those_inside_live_on(db: &TestDatabase) {
         let house = house(db, &["--connections", "3"]).await;
+        let client = Client::of(house.address);
         let mut inside = Vec::new();
         for _ in 0..3 {
-            let mut stream = TcpStream::connect(house.address).await.unwrap();
-            assert!(ask(&mut stream).await.unwrap().starts_with("HTTP/1.1 200"));
-            inside.push(stream);
+            inside.push(Socket::open(&client).await);
         }
         for _ in 0..5 {
             let mut newcomer = TcpStream::connect(house.address).await.unwrap();
@@ -58,8 +60,9 @@ on_both! {
             assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
             assert!(answer.contains("OVERLOADED") && answer.contains("retry-after"), "{answer}");
         }
-        for stream in &mut inside {
-            assert!(ask(stream).await.unwrap().starts_with("HTTP/1.1 200"));
+        for socket in &mut inside {
+            socket.send(&json!({ "type": "ping" })).await;
+            assert_eq!(socket.next().await, Ok(json!({ "type": "pong" })));
         }
         inside.pop();
         let comes_in = async { while !is_let_in(house.address).await { sleep(PAUSE).await } };

@@ -31,6 +31,7 @@ export async function node(databaseUrl) {
   const url = new URL(`http://127.0.0.1:${port}`);
   const flags = [
     ...["--listen", `127.0.0.1:${port}`],
+    ...["--admin-listen", "off"],
     ...["--database-url", databaseUrl],
     ...["--payments", "simulated"],
     ...["--rate-limit", "off"],

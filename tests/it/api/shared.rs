@@ -374,7 +374,7 @@ async fn a_document_that_only_mentions_the_viewers_fields_is_executed_once_for_a
         sockets.push(socket);
     }
     let renderings = async || {
-        let (_, text) = client.get("/metrics").await.unwrap();
+        let (_, text) = Client::of(&server.admin).get("/metrics").await.unwrap();
         let name = "neighborbid_renderings_total ";
         text.lines().find_map(|line| line.strip_prefix(name)?.parse::<f64>().ok()).unwrap()
     };

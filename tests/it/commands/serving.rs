@@ -77,7 +77,7 @@ impl Busy {
 
     /// Sends the signal while a bid waits, and lets the bid go on when the house is closing.
     async fn ends_by(&mut self, signal: &str) {
-        until("a bid waits", async || waiting_bids(&self.client).await == 1.0).await;
+        until("a bid waits", async || waiting_bids(&self.server).await == 1.0).await;
         self.server.signal(signal);
         for socket in &mut self.sockets {
             assert_eq!(close_of(socket).await, 1001);
@@ -106,8 +106,8 @@ async fn close_of(socket: &mut Socket) -> u16 {
 }
 
 /// How many bids have arrived and have no verdict yet.
-async fn waiting_bids(client: &Client) -> f64 {
-    let numbers = metrics(client).await;
+async fn waiting_bids(server: &Server) -> f64 {
+    let numbers = metrics(server).await;
     let sum = |name: &str| -> f64 {
         let of = numbers.iter().filter(|(known, _)| known.starts_with(name));
         of.map(|(_, value)| value).sum()
@@ -116,8 +116,8 @@ async fn waiting_bids(client: &Client) -> f64 {
 }
 
 /// Every number of `/metrics` by its name and labels.
-async fn metrics(client: &Client) -> HashMap<String, f64> {
-    let (status, text) = client.get("/metrics").await.unwrap();
+async fn metrics(server: &Server) -> HashMap<String, f64> {
+    let (status, text) = Client::of(&server.admin).get("/metrics").await.unwrap();
     assert_eq!(status, 200);
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let number = |line: &str| {
@@ -157,8 +157,13 @@ on_both! {
     async fn operators_are_told_health_and_numbers(db: &TestDatabase) {
         let server = Server::start(&db.url, &SIMULATED);
         let client = Client::of(&server.address);
-        assert_eq!(client.get("/healthz").await.unwrap(), (200, "ok\n".to_owned()));
-        assert_eq!(client.get("/readyz").await.unwrap(), (200, "ready\n".to_owned()));
+        let operator = Client::of(&server.admin);
+        for asked in [&client, &operator] {
+            assert_eq!(asked.get("/healthz").await.unwrap(), (200, "ok\n".to_owned()));
+            assert_eq!(asked.get("/readyz").await.unwrap(), (200, "ready\n".to_owned()));
+        }
+        assert_eq!(client.get("/metrics").await.unwrap().0, 404);
+        assert_eq!(operator.get("/graphql?query={__typename}").await.unwrap().0, 404);
         assert_eq!(client.get("/nowhere").await.unwrap().0, 404);
 
         let (lamp, bidder) = a_sale(&client).await;
@@ -172,7 +177,7 @@ on_both! {
         watcher.next().await.unwrap();
         watcher.next().await.unwrap();
 
-        let numbers = metrics(&client).await;
+        let numbers = metrics(&server).await;
         for (name, value) in [
             ("neighborbid_bids_total{outcome=\"accepted\"}", 2.0),
             ("neighborbid_bids_total{outcome=\"refused\"}", 1.0),
@@ -191,7 +196,7 @@ on_both! {
         assert!(numbers["neighborbid_bid_seconds_sum"] > 0.0);
         drop(watcher);
         until("the watcher is gone", async || {
-            let numbers = metrics(&client).await;
+            let numbers = metrics(&server).await;
             numbers["neighborbid_sockets"] == 0.0 && numbers["neighborbid_watchers"] == 0.0
         })
         .await;
@@ -298,6 +303,10 @@ async fn it_is_not_ready_while_postgres_does_not_answer() {
         format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
     operator.execute_unprepared(&end).await.unwrap();
     until("it is not ready", async || client.get("/readyz").await.unwrap().0 == 503).await;
+    // Why is for operators.
+    assert_eq!(client.get("/readyz").await.unwrap().1, "not ready\n");
+    let (status, why) = Client::of(&server.admin).get("/readyz").await.unwrap();
+    assert!(status == 503 && why.contains("database"), "{why}");
     assert_eq!(client.get("/healthz").await.unwrap().0, 200, "it is alive all the same");
     operator.execute_unprepared(&allow(true)).await.unwrap();
     until("it is ready again", async || client.get("/readyz").await.unwrap().0 == 200).await;
@@ -306,8 +315,8 @@ async fn it_is_not_ready_while_postgres_does_not_answer() {
     db.finish().await;
 }
 
-/// Clients that have connected and are slow: nothing sent, half a head, half a body, an answer that
-/// is not read.
+/// Clients that have connected and are slow: nothing sent, nothing more, half a head, half a body,
+/// a stream and many long answers that are not read.
 async fn slow_clients(address: &str, lamp: &str) -> Vec<TcpStream> {
     let half_head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-ty";
     let half_body = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
@@ -318,8 +327,10 @@ async fn slow_clients(address: &str, lamp: &str) -> Vec<TcpStream> {
          accept: text/event-stream\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
+    let idle = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let long = "GET /graphiql/graphiql.min.js HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
     let mut slow = Vec::new();
-    for said in ["", half_head, half_body, &stream] {
+    for said in ["", idle, half_head, half_body, &stream, &long] {
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(said.as_bytes()).await.unwrap();
         slow.push(client);
@@ -333,9 +344,10 @@ on_both! {
         let client = Client::of(&server.address);
         let (lamp, bidder) = a_sale(&client).await;
         let slow = slow_clients(&server.address, &lamp).await;
+        let idle = Socket::open(&client).await;
         bidder.bid(&lamp, 10_000).await;
         server.stop();
-        drop(slow);
+        drop((slow, idle));
         let books = database::number_of(&db.open().await.read, "SELECT COUNT(*) FROM bids").await;
         assert_eq!(books.unwrap(), 1);
     }

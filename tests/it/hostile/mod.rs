@@ -1,7 +1,9 @@
 //! Hostile clients: each kind of attack on a real server, with what it costs the server and what
 //! its neighbours feel of it. Bounds are on CPU time, bytes and counts, never on the clock.
 
+mod connections;
 mod documents;
+mod gibberish;
 mod rates;
 
 use std::net::SocketAddr;

@@ -96,9 +96,14 @@ impl Nodes {
         self.servers[node].as_ref().unwrap().lines_with(words)
     }
 
+    /// Who asks a node what only operators may know.
+    fn operator(&self, node: usize) -> Client {
+        Client::of(&self.servers[node].as_ref().unwrap().admin)
+    }
+
     /// One of the numbers of a node's `/metrics`; 0 before it is counted.
     pub async fn number(&self, node: usize, name: &str) -> f64 {
-        let (status, text) = Client::of(self.address(node)).get("/metrics").await.unwrap();
+        let (status, text) = self.operator(node).get("/metrics").await.unwrap();
         assert_eq!(status, 200);
         let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         found.map_or(0.0, |number| number.parse().unwrap())
@@ -106,7 +111,7 @@ impl Nodes {
 
     /// What `/readyz` of a node says; it must say that the node serves.
     pub async fn readyz(&self, node: usize) -> String {
-        let (status, text) = Client::of(self.address(node)).get("/readyz").await.unwrap();
+        let (status, text) = self.operator(node).get("/readyz").await.unwrap();
         assert_eq!(status, 200, "{text}");
         text
     }

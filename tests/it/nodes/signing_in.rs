@@ -26,7 +26,7 @@ fn node(db: &TestDatabase, flags: &[&str], variables: &[(&str, &str)]) -> Server
 }
 
 async fn is_up(node: &Server) -> bool {
-    let (_, numbers) = Client::of(&node.address).get("/metrics").await.unwrap();
+    let (_, numbers) = Client::of(&node.admin).get("/metrics").await.unwrap();
     numbers.contains(UP)
 }
 
@@ -145,7 +145,7 @@ async fn a_refused_sign_in_is_told_once_and_tried_again_until_it_is_taken() {
     let node = Server::start(&db.url, &["--nats-url", &url]);
     let refused = || node.lines_with("NATS refused the sign-in");
     until("the warning", async || refused() > 0).await;
-    let (_, ready) = Client::of(&node.address).get("/readyz").await.unwrap();
+    let (_, ready) = Client::of(&node.admin).get("/readyz").await.unwrap();
     assert!(ready.contains("the bus is down"), "{ready}");
     // Long enough for many attempts.
     tokio::time::sleep(Duration::from_secs(5)).await;

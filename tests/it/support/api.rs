@@ -43,7 +43,8 @@ struct Flags {
 /// A house in this process, on a port of its own, with simulated payments and no rate limits
 /// where `more` flags say nothing else.
 pub async fn house(database: &TestDatabase, more: &[&str]) -> House {
-    let mut flags = vec!["test", "--listen", "127.0.0.1:0", "--database-url"];
+    let mut flags = vec!["test", "--listen", "127.0.0.1:0", "--admin-listen", "off"];
+    flags.push("--database-url");
     flags.push(&database.url);
     let defaults = [("--payments", "simulated"), ("--rate-limit", "off")];
     for (flag, value) in defaults {

@@ -79,6 +79,8 @@ pub struct Server {
     reader: Option<JoinHandle<()>>,
     /// Host and port.
     pub address: String,
+    /// The same of where operators ask; empty where that is off.
+    pub admin: String,
 }
 
 /// Which program a [`Server`] has not said its address of.
@@ -93,7 +95,13 @@ impl Server {
 
     /// Starts one with these variables in its environment, and does not wait.
     pub fn starting(database_url: &str, more: &[&str], variables: &[(&str, &str)]) -> Starting {
-        let mut args = vec!["serve", "--listen", "127.0.0.1:0"];
+        let mut args = vec!["serve"];
+        if !more.contains(&"--listen") {
+            args.extend(["--listen", "127.0.0.1:0"]);
+        }
+        if !more.contains(&"--admin-listen") {
+            args.extend(["--admin-listen", "127.0.0.1:0"]);
+        }
         args.extend(["--database-url", database_url, "--log-format", "json"]);
         args.extend(more);
         let mut child = command(&args, variables).spawn().unwrap();
@@ -105,7 +113,13 @@ impl Server {
                 *kept.lock().unwrap() += &(line + "\n");
             }
         });
-        Starting(Self { child, log, reader: Some(reader), address: String::new() })
+        Starting(Self {
+            child,
+            log,
+            reader: Some(reader),
+            address: String::new(),
+            admin: String::new(),
+        })
     }
 
     /// The process.
@@ -157,11 +171,11 @@ impl Starting {
         let until = Instant::now() + HANGS;
         loop {
             let log = self.0.log();
-            let address = log
-                .split_once("\"message\":\"serving\",\"address\":\"")
-                .and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
-            if let Some(address) = address {
-                self.0.address = address;
+            let line = log.lines().find(|line| line.contains("\"message\":\"serving\""));
+            if let Some(line) = line {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                let said = |field: &str| line["fields"][field].as_str().unwrap_or_default();
+                (self.0.address, self.0.admin) = (said("address").into(), said("admin").into());
                 return Ok(self.0);
             }
             if self.0.child.try_wait().unwrap().is_some() {

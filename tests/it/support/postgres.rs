@@ -6,8 +6,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
 };
+
+use super::dice::Dice;
 
 const MISSING: &str = "Postgres is missing: apt-get install postgresql \
                        (or name its folder of binaries in NEIGHBORBID_POSTGRES_BIN)";
@@ -57,9 +59,22 @@ fn initialized() -> PathBuf {
     folder
 }
 
+/// A port that nobody listens on, below those that Linux gives to whoever connects: of these one
+/// might be somebody's by the time that a server is started again on it.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let mut dice = Dice::new(std::process::id().into());
+    loop {
+        let port = 20_000 + u16::try_from(dice.roll(12_000)).unwrap();
+        if !TAKEN.lock().unwrap().contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok()
+        {
+            TAKEN.lock().unwrap().push(port);
+            return port;
+        }
+    }
 }
+
+/// What this process has taken already, though nobody may listen there yet.
+static TAKEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
 
 fn start() -> String {
     let (bin, folder, port) = (bin(), initialized(), free_port());
@@ -111,9 +126,11 @@ impl Own {
         // It lives as long as this process holds the other end of its standard input.
         let run = format!(
             "bin=$1 dir=$2; \
-             up() {{ \"$bin/postgres\" -D \"$dir/data\" -k \"$dir\" -h 127.0.0.1 -p {port} \
-               -c max_connections=200 -c fsync=off >>\"$dir/log\" 2>&1 & server=$!; \
-               until \"$bin/pg_isready\" -q -h 127.0.0.1 -p {port}; do sleep 0.05; done; }}; \
+             begin() {{ \"$bin/postgres\" -D \"$dir/data\" -k \"$dir\" -h 127.0.0.1 -p {port} \
+               -c max_connections=200 -c fsync=off >>\"$dir/log\" 2>&1 & server=$!; }}; \
+             up() {{ begin; until \"$bin/pg_isready\" -q -h 127.0.0.1 -p {port}; do \
+               kill -0 $server 2>/dev/null || {{ cat \"$dir/log\" >&2; begin; }}; \
+               sleep 0.05; done; }}; \
              down() {{ kill -QUIT $server 2>/dev/null; wait $server; }}; \
              up; echo done; \
              while read -r word; do $word; echo done; done; \

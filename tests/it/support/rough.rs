@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::{
     api::Client,
     bidder::{Bidder, Board, Note, UNIT},
+    binary::Server,
     client::{Api, Lost},
 };
 
@@ -140,13 +141,11 @@ async fn bid_on(mut bidder: Bidder, node: usize, seen: Arc<Seen>) -> Vec<Note> {
     panic!("a bidder is turned away for ever")
 }
 
-pub async fn readyz(address: SocketAddr) -> (u16, String) {
-    Client::of(address).get("/readyz").await.unwrap()
-}
-
-pub async fn until_readyz(address: SocketAddr, status: u16) -> String {
+/// Waits until operators are told this status; answers with the words.
+pub async fn until_readyz(server: &Server, status: u16) -> String {
+    let operator = Client::of(&server.admin);
     for _ in 0..1_200 {
-        let (is, text) = readyz(address).await;
+        let (is, text) = operator.get("/readyz").await.unwrap();
         if is == status {
             return text;
         }

@@ -25,6 +25,7 @@ pub fn flags(database: &TestDatabase) -> Vec<String> {
     let pairs = [
         ("--database-url", database.url.as_str()),
         ("--listen", "127.0.0.1:0"),
+        ("--admin-listen", "off"),
         ("--payments", "simulated"),
         ("--rate-limit", "off"),
     ];
