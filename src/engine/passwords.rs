@@ -131,7 +131,18 @@ fn holds_little_else(password: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_soon_guessed;
+    use super::{Error, PasswordSettings, Passwords, is_soon_guessed};
+
+    #[tokio::test]
+    async fn one_more_than_may_wait_is_turned_away_at_once() {
+        let settings = PasswordSettings { workers: 1, queue: 1, guesses: 10_000 };
+        let passwords = Passwords::new(settings).unwrap();
+        let verify = || passwords.verify("correct horse".to_owned(), None);
+        let (first, second, third) = tokio::join!(verify(), verify(), verify());
+        assert!(matches!((first, second), (Ok(false), Ok(false))));
+        assert!(matches!(third, Err(Error::Overloaded)));
+        assert!(matches!(verify().await, Ok(false)), "there is room again");
+    }
 
     #[test]
     fn what_everybody_would_guess_is_refused() {
@@ -158,7 +169,7 @@ mod tests {
             ("demo-emma", "emma"),
             ("emma-emma-emma", "Emma"),
             ("민수민수민수민수", "민수"),
-            ("1234민수5678", "민수"),
+            ("1234민수567", "민수"),
         ] {
             assert!(is_soon_guessed(password, name, 10_000), "{password} of {name}");
         }

@@ -82,8 +82,8 @@ impl Params {
         let given = Variables::from_json(Value::Object(self.variables));
         let declared = operation.definition().map_or(&[][..], |it| &it.variable_definitions);
         let variables = variables::complete(declared, given).map_err(|why| wrong(&why))?;
-        documents.check_run(operation, &variables).map_err(|why| wrong(&why))?;
-        Ok(ParsedRequest { operation: Arc::clone(operation), variables })
+        let cost = documents.check_run(operation, &variables).map_err(|why| wrong(&why))?;
+        Ok(ParsedRequest { operation: Arc::clone(operation), variables, cost })
     }
 }
 
@@ -92,6 +92,8 @@ impl Params {
 pub struct ParsedRequest {
     pub operation: Arc<Operation>,
     pub variables: Variables,
+    /// What it costs at most.
+    pub cost: u64,
 }
 
 impl ParsedRequest {

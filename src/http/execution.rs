@@ -10,13 +10,13 @@ use tokio::time::timeout;
 use super::{
     body::ParsedRequest,
     documents::{Documents, OperationType},
-    response::{Answer, answer, failure},
+    response::{Answer, answer, failure, limited},
     router::App,
     shared::{Group, Shared, Wish},
 };
 use crate::{
     engine::{Engine, Feed, Session},
-    graphql::{ClientAddress, Code, RequestId, Schema, asked_by},
+    graphql::{ClientAddress, Code, RateLimits, RequestId, Schema, asked_by},
 };
 
 /// The answers of an operation: one, or those of a subscription. One with `errors` of a request
@@ -44,6 +44,24 @@ impl Surroundings {
             address,
         }
     }
+
+    /// Counts an operation for who asks it, and from where.
+    ///
+    /// # Errors
+    /// With the answer for a client who asks too often.
+    fn charge(&self, parsed: &ParsedRequest, session: Option<&Session>) -> Result<(), Answer> {
+        let Some(rates) = self.schema.data::<Arc<RateLimits>>() else {
+            return Ok(());
+        };
+        let account = session.map(|session| session.user.id);
+        let counted = match parsed.kind() {
+            OperationType::Subscription => rates.subscribe(account, self.address),
+            _ => Ok(()),
+        };
+        let points = u32::try_from(parsed.cost).unwrap_or(u32::MAX);
+        let counted = counted.and_then(|()| rates.operation(account, self.address, points));
+        counted.map_err(|limit| limited(&limit))
+    }
 }
 
 /// Begins an operation, as the one who is signed in.
@@ -53,6 +71,9 @@ pub fn run(parsed: ParsedRequest, session: Option<Arc<Session>>, around: &Surrou
         return Box::pin(stream::once(async move {
             Arc::new(single(parsed, session, &RequestId::new(), &around).await)
         }));
+    }
+    if let Err(limited) = around.charge(&parsed, session.as_deref()) {
+        return Box::pin(stream::once(async move { Arc::new(limited) }));
     }
     match around.shared.wish(&parsed) {
         Some(wish) => shared(wish, parsed, session, around.clone()),
@@ -68,6 +89,9 @@ pub async fn single(
     number: &RequestId,
     around: &Surroundings,
 ) -> Answer {
+    if let Err(limited) = around.charge(&parsed, session.as_deref()) {
+        return limited;
+    }
     let limits = around.documents.limits();
     let is_mutation = parsed.kind() == OperationType::Mutation;
     let request = parsed.into_request().data(number.clone()).data(around.address);

@@ -294,7 +294,12 @@ fn send_unsigned(media: MediaType, answer: Answer) -> Response {
 /// By the specification, a refused request is 400 in the new media type and 200 in the old one.
 fn send_answer(media: MediaType, answer: Answer) -> Response {
     let refused = answer.errors.is_some() && media == MediaType::GraphqlResponse;
-    send(if refused { StatusCode::BAD_REQUEST } else { StatusCode::OK }, media, answer)
+    let status = match answer.code {
+        _ if !refused => StatusCode::OK,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    send(status, media, answer)
 }
 
 pub(super) fn send(status: StatusCode, media: MediaType, answer: Answer) -> Response {

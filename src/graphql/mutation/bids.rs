@@ -27,7 +27,7 @@ pub struct PlaceBidInput {
     /// the maximum.
     amount: Decimal,
     /// Up to what the engine bids on automatically, at least the amount; by default the amount.
-    /// All of it is held while leading; nobody else sees it.
+    /// All of it is held while leading, or the buy-now price if that is less; nobody else sees it.
     maximum: Option<Decimal>,
     /// 1 to 200 bytes: repeated under the same key, the bid counts once and the first accepted
     /// answer is given again. Keys never expire.

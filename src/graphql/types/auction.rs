@@ -147,7 +147,8 @@ impl Auction {
         decimal(ctx, self.state.price)
     }
 
-    /// The least amount that a bid may name now.
+    /// The least amount that a bid may name now; never above the buy-now price, for a bid of that
+    /// price has bought.
     async fn minimum_bid(&self, ctx: &Context<'_>) -> Result<Decimal> {
         decimal(ctx, self.state.minimum_bid)
     }

@@ -25,6 +25,8 @@ pub struct Operation {
     pub(super) runnable: Runnable,
     /// The types of its variables.
     pub(super) variables: Vec<(async_graphql::Name, Type)>,
+    /// What it costs at most, if it may run at all.
+    pub(super) cost: u64,
     /// What to price at each run, where the cost is too much for some variables.
     pub(super) priced: Option<Arc<Valid<ExecutableDocument>>>,
     /// A subscription's text without what means nothing: comments, white space and operations

@@ -153,17 +153,19 @@ impl Gate {
             name: operation.name.as_ref().map(ToString::to_string),
             kind,
             variables: variables.collect(),
+            cost: at_most,
             priced: is_dear.then(|| Arc::clone(document)),
             meaning: meaning.into(),
             runnable,
         }))
     }
 
-    /// Checks what differs from run to run: each variable is of its type, and the cost.
+    /// Checks what differs from run to run: each variable is of its type, and the cost, which it
+    /// answers with: at most so much.
     ///
     /// # Errors
     /// With a sentence for the client.
-    pub fn check_run(&self, operation: &Operation, variables: &Variables) -> Result<(), String> {
+    pub fn check_run(&self, operation: &Operation, variables: &Variables) -> Result<u64, String> {
         for (name, of) in &operation.variables {
             let Some(value) = variables.get(name) else { continue };
             input::check(&self.schema, of, value).map_err(|misfit| {
@@ -171,16 +173,14 @@ impl Gate {
                 format!("Variable ${} of type {of}: {}.", path.join("."), misfit.what)
             })?;
         }
-        if let Some(document) = &operation.priced {
-            let checked = document.operations.get(operation.name.as_deref());
-            let cost = checked.map_or(u64::MAX, |checked| {
-                price::cost(document, checked, Some(variables), self.introspection)
-            });
-            if cost > self.limits.cost {
-                return Err(self.too_dear());
-            }
-        }
-        Ok(())
+        let Some(document) = &operation.priced else {
+            return Ok(operation.cost);
+        };
+        let checked = document.operations.get(operation.name.as_deref());
+        let cost = checked.map_or(u64::MAX, |checked| {
+            price::cost(document, checked, Some(variables), self.introspection)
+        });
+        if cost > self.limits.cost { Err(self.too_dear()) } else { Ok(cost) }
     }
 
     fn too_dear(&self) -> String {

@@ -97,11 +97,12 @@ impl Documents {
         Ok(document)
     }
 
-    /// Checks what differs from run to run: the variables, and what they make an operation cost.
+    /// Checks what differs from run to run: the variables, and what they make an operation cost at
+    /// most, which it answers with.
     ///
     /// # Errors
     /// With a sentence for the client.
-    pub fn check_run(&self, operation: &Operation, variables: &Variables) -> Result<(), String> {
+    pub fn check_run(&self, operation: &Operation, variables: &Variables) -> Result<u64, String> {
         self.gate.check_run(operation, variables)
     }
 }

@@ -119,11 +119,11 @@ fn the_cost_of_variables_is_that_of_their_values() {
     let document = check(&gate, text).unwrap();
     let operation = document.operation(None).unwrap();
     let run = |json: Json| gate.check_run(operation, &Variables::from_json(json));
-    assert_eq!(run(json!({ "n": 10 })), Ok(()));
-    assert_eq!(run(json!({})), Ok(()));
+    assert!(run(json!({ "n": 10 })).is_ok());
+    assert!(run(json!({})).is_ok());
     assert!(run(json!({ "n": 100 })).unwrap_err().contains("costs more"));
     assert!(run(json!({ "n": 1_000_000 })).unwrap_err().contains("costs more"));
-    assert_eq!(run(json!({ "n": -5 })), Ok(()), "refused by its own field");
+    assert!(run(json!({ "n": -5 })).is_ok(), "refused by its own field");
 }
 
 #[test]

