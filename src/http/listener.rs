@@ -39,7 +39,7 @@ use super::{
 const TURNED_AWAY: usize = 64;
 
 /// How often overdue connections are looked for.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The number of header fields that hyper reads without allocating.
 const USUAL_FIELDS: usize = 100;
