@@ -5,6 +5,7 @@ mod bus;
 mod clients;
 mod database;
 mod house;
+mod live;
 
 use clap::ValueEnum;
 
@@ -12,6 +13,7 @@ pub use bus::BusConfig;
 pub use clients::ClientConfig;
 pub use database::DatabaseConfig;
 pub use house::{HouseConfig, Payments};
+pub use live::LiveConfig;
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

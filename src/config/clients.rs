@@ -4,10 +4,11 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use clap::Args;
 
-use super::Switch;
+use super::{LiveConfig, Switch};
 use crate::{
     graphql::{Limits, RateSettings},
     http::{DocumentLimits, HttpSettings, Origins, SocketSettings},
+    live::settings::LiveSettings,
 };
 
 /// What clients may do.
@@ -95,6 +96,10 @@ pub struct ClientConfig {
     /// How long a socket's peer may take nothing before it is left
     #[arg(long, env = "NEIGHBORBID_SOCKET_WRITE_TIMEOUT_SECONDS", default_value_t = 30)]
     pub socket_write_timeout_seconds: u64,
+
+    /// What watching may cost
+    #[command(flatten)]
+    pub live: LiveConfig,
 }
 
 impl ClientConfig {
@@ -116,6 +121,12 @@ impl ClientConfig {
             sign_ins_per_minute: self.sign_ins_per_minute,
             bids_per_second: self.bids_per_second,
         })
+    }
+
+    /// As live updates want it.
+    #[must_use]
+    pub fn live(&self) -> LiveSettings {
+        self.live.settings(self.rate_limit)
     }
 
     /// As HTTP wants it.

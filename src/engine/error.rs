@@ -4,6 +4,7 @@ use sea_orm::DbErr;
 
 use crate::{
     domain::{money::OutOfRange, refusal::Refusal},
+    live::watcher::Unwatched,
     store::fault::Fault,
 };
 
@@ -19,6 +20,9 @@ pub enum Error {
     /// Signed in, but it is not theirs to do.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
+    /// The client has as much of something as it may; in words for it.
+    #[error("too many: {0}")]
+    TooMany(&'static str),
     /// Too much waits already, or nothing can be written just now.
     #[error("overloaded")]
     Overloaded,
@@ -39,6 +43,15 @@ pub enum Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Unwatched> for Error {
+    fn from(why: Unwatched) -> Self {
+        match why {
+            Unwatched::TooMany(why) => Self::TooMany(why),
+            Unwatched::Failed(error) => Self::Database(error),
+        }
     }
 }
 

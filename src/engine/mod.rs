@@ -47,6 +47,7 @@ pub use crate::{
         feed::Feed,
         people::OwnUpdate,
         update::{Update, UpdateKind},
+        watcher::Watcher,
     },
     store::{
         auction_page::{Place, Sort},

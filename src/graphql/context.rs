@@ -15,7 +15,7 @@ use super::{
     loaders::{Failure, Loader},
     rate::RateLimits,
 };
-use crate::engine::{Engine, Session, Update};
+use crate::engine::{Engine, Session, Update, Watcher};
 
 /// The number under which a request is found in the log.
 #[derive(Debug, Clone)]
@@ -92,6 +92,8 @@ pub(super) trait ContextExt {
     fn session(&self) -> Option<&Session>;
     /// Who is signed in; an error when nobody is.
     fn signed_in(&self) -> Result<&Session, Error>;
+    /// Whose watching is counted.
+    fn watcher(&self) -> Watcher;
     /// The error for a failure of the engine; internal ones are logged and told by number only.
     fn fault(&self, error: crate::engine::Error) -> Error;
     /// What a loader answered; its failures are told as those of the engine are.
@@ -120,6 +122,11 @@ impl ContextExt for Context<'_> {
 
     fn signed_in(&self) -> Result<&Session, Error> {
         self.session().ok_or_else(|| coded(Code::Unauthenticated, "Sign in first."))
+    }
+
+    fn watcher(&self) -> Watcher {
+        let address = self.data_opt::<ClientAddress>().map(|address| address.0);
+        Watcher::new(address, self.session().map(|session| session.user.id))
     }
 
     fn fault(&self, error: crate::engine::Error) -> Error {

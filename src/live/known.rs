@@ -37,7 +37,7 @@ struct Words {
 
 /// The words and they once more in lower case.
 fn bytes(listing: &SearchableListing) -> usize {
-    2 * listing.text_bytes()
+    2 * listing.text().len()
 }
 
 impl Known {

@@ -18,14 +18,24 @@ const WELL: Duration = Duration::from_secs(1);
 /// How often, while there is a bus and it is down.
 const UNWELL: Duration = Duration::from_millis(500);
 
+/// How often it is forgotten who has spent nothing of late.
+const TIDY: Duration = Duration::from_secs(60);
+
 /// Sweeps until the house closes, bus or not. Where nobody watches, it asks the database nothing.
 pub async fn run(rooms: Rooms, stop: CancellationToken) {
     let health = || rooms.bus.health();
     let auctions = every_while(health(), "auctions", || rooms.hub.sweep());
     let lists = every_while(health(), "lists", || rooms.lists.sweep());
     let people = every_while(health(), "people", || rooms.people.sweep());
+    let tidies = async {
+        loop {
+            sleep(TIDY).await;
+            rooms.hub.tidy();
+        }
+    };
     tokio::select! {
         _ = async { tokio::join!(auctions, lists, people) } => {}
+        () = tidies => {}
         () = stop.cancelled() => {}
     }
 }

@@ -1,6 +1,8 @@
 //! Hostile clients: each kind of attack on a real server, with what it costs the server and what
 //! its neighbours feel of it. Bounds are on CPU time, bytes and counts, never on the clock.
 
+mod live;
+
 use std::net::SocketAddr;
 
 use crate::support::{
