@@ -12,7 +12,7 @@ use crate::live::settings::LiveSettings;
 #[command(next_help_heading = "Live updates")]
 pub struct LiveConfig {
     /// How many lists (auctionsUpdated) may be watched from an address; of IPv6, from a /64
-    #[arg(long, env = "NEIGHBORBID_LISTS_PER_ADDRESS", default_value_t = 512)]
+    #[arg(long, env = "NEIGHBORBID_LISTS_PER_ADDRESS", default_value_t = 256)]
     pub lists_per_address: usize,
 
     /// How many lists (auctionsUpdated) an account may watch

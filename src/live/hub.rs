@@ -24,6 +24,10 @@ use crate::{
 /// How many events one read of the log brings.
 const READ: i64 = 1_000;
 
+/// How far back the log is read for somebody who missed fewer: others will have missed about as
+/// many.
+const NEAR: i64 = 128;
+
 /// How often the log is read for an event that was announced and is not in it.
 const TRIES: u32 = 500;
 
@@ -102,7 +106,7 @@ impl Hub {
         }
     }
 
-    /// Forgets whom no budget holds back, and says what the rings hold.
+    /// Forgets whom no budget holds back.
     pub fn tidy(&self) {
         self.replays.forget_idle();
     }
@@ -244,10 +248,12 @@ impl Hub {
         };
         let _turn = self.replays.turn().await;
         metrics::counter!("neighborbid_log_reads_total").increment(1);
-        let from = after.min(current.sequence() - READ);
+        let is_far = current.sequence() - after > NEAR;
+        let from = after.min(current.sequence() - if is_far { READ } else { NEAR });
         let older = events::between(&self.db.read, topic.auction, from, reach, READ).await?;
         let update = |event: &Arc<Event>| Update::of_event(event, &current.auction.listing);
-        topic.remember(older.iter().map(|event| Arc::new(update(event))).collect());
+        let older = older.iter().map(|event| Arc::new(update(event))).collect();
+        topic.remember(older, is_far);
         self.make_room();
         Ok(())
     }

@@ -93,6 +93,16 @@ impl Lists {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many lists are watched, equal ones counted once.
+    pub fn len(&self) -> usize {
+        self.state().lists
+    }
+
+    /// Whether no list is watched.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }

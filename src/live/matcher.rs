@@ -220,7 +220,7 @@ impl Matcher {
     }
 
     /// Whether it is not known how an auction stood after an event.
-    fn is_in_the_dark(&self, auction: AuctionId, after: i64) -> bool {
+    fn is_in_the_dark(&mut self, auction: AuctionId, after: i64) -> bool {
         after > 0 && self.known.state(auction, after).is_none()
     }
 

@@ -15,6 +15,9 @@ use super::{
 /// So few missed events cost no more than a snapshot does.
 const FREE: i64 = 2;
 
+/// So many who spend may be remembered before it is looked who has not of late.
+const MANY: usize = 1_000;
+
 /// The budgets of replays.
 pub(super) struct Replays {
     events: Option<DefaultKeyedRateLimiter<Payer>>,
@@ -58,9 +61,8 @@ impl Replays {
 
     /// Forgets who has spent nothing of late.
     pub fn forget_idle(&self) {
-        if let Some(limits) = &self.events {
+        if let Some(limits) = self.events.as_ref().filter(|limits| limits.len() > MANY) {
             limits.retain_recent();
-            limits.shrink_to_fit();
         }
     }
 }

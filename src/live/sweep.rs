@@ -18,9 +18,6 @@ const WELL: Duration = Duration::from_secs(1);
 /// How often, while there is a bus and it is down.
 const UNWELL: Duration = Duration::from_millis(500);
 
-/// How often it is forgotten who has spent nothing of late.
-const TIDY: Duration = Duration::from_secs(60);
-
 /// Sweeps until the house closes, bus or not. Where nobody watches, it asks the database nothing.
 pub async fn run(rooms: Rooms, stop: CancellationToken) {
     let health = || rooms.bus.health();
@@ -29,7 +26,9 @@ pub async fn run(rooms: Rooms, stop: CancellationToken) {
     let people = every_while(health(), "people", || rooms.people.sweep());
     let tidies = async {
         loop {
-            sleep(TIDY).await;
+            metrics::gauge!("neighborbid_ring_bytes").set(rooms.hub.ring_bytes() as f64);
+            metrics::gauge!("neighborbid_lists").set(rooms.lists.len() as f64);
+            sleep(WELL).await;
             rooms.hub.tidy();
         }
     };

@@ -221,10 +221,13 @@ impl Topic {
         self.line().reach()
     }
 
-    /// Keeps older events at hand, for others who come back from as far.
-    pub fn remember(&self, older: Vec<Arc<Update>>) {
+    /// Keeps older events at hand, for others who come back from as far; for some time even if
+    /// that `is_far`.
+    pub fn remember(&self, older: Vec<Arc<Update>>, is_far: bool) {
         let mut line = self.line();
-        line.followers_until = Some(Instant::now() + FOLLOWERS);
+        if is_far {
+            line.followers_until = Some(Instant::now() + FOLLOWERS);
+        }
         for update in older.into_iter().rev() {
             if update.sequence() == line.reach() {
                 line.bytes += update.bytes();
