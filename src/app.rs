@@ -119,7 +119,7 @@ impl House {
             Some(nats) => Arc::clone(nats) as _,
             None => Arc::new(NoBus),
         };
-        let rooms = Rooms::open(&db, &rules.increments, bus);
+        let rooms = Rooms::within(config.clients.live(), &db, &rules.increments, bus);
         let lanes = config.house.lanes(db.writers());
         let engine = Engine::start(db.clone(), rules, config.clock, lanes, rooms.clone()).await?;
 

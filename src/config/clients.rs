@@ -4,10 +4,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-use super::{DocumentConfig, ListenerConfig, Payments, RateConfig, Switch};
+use super::{DocumentConfig, ListenerConfig, LiveConfig, Payments, RateConfig, Switch};
 use crate::{
     graphql::RateSettings,
     http::{ConnectionLimits, HttpSettings, LAST_WORDS, Origin, Origins, SocketSettings},
+    live::settings::LiveSettings,
 };
 
 /// What clients may do.
@@ -67,6 +68,10 @@ pub struct ClientConfig {
     /// How long a socket's peer may take nothing before it is left
     #[arg(long, env = "NEIGHBORBID_SOCKET_WRITE_TIMEOUT_SECONDS", default_value_t = 30)]
     pub socket_write_timeout_seconds: u64,
+
+    /// What watching may cost
+    #[command(flatten)]
+    pub live: LiveConfig,
 }
 
 impl ClientConfig {
@@ -74,6 +79,12 @@ impl ClientConfig {
     #[must_use]
     pub fn rates(&self) -> Option<RateSettings> {
         (self.rate_limit == Switch::On).then(|| self.rates.settings())
+    }
+
+    /// As live updates want it.
+    #[must_use]
+    pub fn live(&self) -> LiveSettings {
+        self.live.settings(self.rate_limit)
     }
 
     /// As HTTP wants it.

@@ -49,7 +49,8 @@ pub struct DocumentConfig {
     pub directives: usize,
 
     /// What an operation may cost: one for each value of its answer, with each page's rows
-    /// multiplied in, 10 for a statement, 500 for a search by words, 40 for a description
+    /// multiplied in, 50 for a field of the root that reads the database, 20 for a page inside,
+    /// 500 for a search by words, 40 for a description
     #[arg(long, env = "NEIGHBORBID_COMPLEXITY", default_value_t = 10_000)]
     pub complexity: u64,
 

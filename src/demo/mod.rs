@@ -77,7 +77,7 @@ pub enum Failure {
     #[error("the demo's prices are whole won: leave out --currency")]
     Currency,
     /// Somebody listens there already.
-    #[error("{0} is taken: stop what listens there, or name another address with --listen")]
+    #[error("{0} is taken: name another address with --listen or --admin-listen")]
     Taken(SocketAddr),
     /// The house did not open or did not close well.
     #[error(transparent)]

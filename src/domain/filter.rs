@@ -51,10 +51,10 @@ impl SearchableListing {
         &self.listing
     }
 
-    /// How long its text is, in bytes.
+    /// Its title and description in lower case.
     #[must_use]
-    pub fn text_bytes(&self) -> usize {
-        self.text.len()
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 
@@ -111,16 +111,22 @@ impl Filter {
     /// Whether an auction is on the list.
     #[must_use]
     pub fn matches(&self, listing: &SearchableListing, standing: Standing) -> bool {
-        let category = listing.listing.category.as_ref();
-        let among = || category.is_some_and(|category| self.categories.contains(category));
-        self.could_match(&listing.listing, standing)
-            && (self.categories.is_empty() || among())
+        self.matches_but_for_words(&listing.listing, standing)
             && self.words.iter().all(|word| listing.text.contains(word))
+    }
+
+    /// Whether an auction would be on the list with the right words.
+    #[must_use]
+    pub fn matches_but_for_words(&self, listing: &Listing, standing: Standing) -> bool {
+        let category = listing.category.as_ref();
+        let among = || category.is_some_and(|category| self.categories.contains(category));
+        self.could_match(listing, standing) && (self.categories.is_empty() || among())
     }
 
     /// Whether an auction would be on the list with the right words in the right category, which
     /// its seller may change.
-    fn could_match(&self, listing: &Listing, standing: Standing) -> bool {
+    #[must_use]
+    pub fn could_match(&self, listing: &Listing, standing: Standing) -> bool {
         let price = standing.price.minor();
         let in_region = |around: &RegionId| {
             listing.scope == AuctionScope::National

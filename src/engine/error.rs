@@ -7,6 +7,7 @@ use crate::{
         money::{Currency, OutOfRange},
         refusal::Refusal,
     },
+    live::watcher::Unwatched,
     store::fault::Fault,
 };
 
@@ -22,6 +23,9 @@ pub enum Error {
     /// Signed in, but it is not theirs to do.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
+    /// The client has as much of something as it may; in words for it.
+    #[error("too many: {0}")]
+    TooMany(&'static str),
     /// Too much waits already, or nothing can be written just now.
     #[error("overloaded")]
     Overloaded,
@@ -54,6 +58,15 @@ pub enum Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Unwatched> for Error {
+    fn from(why: Unwatched) -> Self {
+        match why {
+            Unwatched::TooMany(why) => Self::TooMany(why),
+            Unwatched::Failed(error) => Self::Database(error),
+        }
     }
 }
 

@@ -49,6 +49,7 @@ pub use crate::{
         feed::Feed,
         people::OwnUpdate,
         update::{Update, UpdateKind},
+        watcher::Watcher,
     },
     store::{
         auction_page::{Place, Sort},

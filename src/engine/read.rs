@@ -16,6 +16,7 @@ use crate::{
         people::OwnFeed,
         presence::PresenceFeed,
         sweep,
+        watcher::Watcher,
     },
     store::{
         auction_page::{self, Place, Sort},
@@ -138,7 +139,8 @@ impl Engine {
         Ok(found.map(|account| account.user))
     }
 
-    /// Begins to watch an auction; `None` when there is none of that id.
+    /// Begins to watch an auction, for somebody who is not counted; `None` when there is none of
+    /// that id.
     ///
     /// # Errors
     /// When the database fails.
@@ -147,22 +149,48 @@ impl Engine {
         auction: AuctionId,
         after: Option<i64>,
     ) -> Result<Option<Feed>, Error> {
-        Ok(feed::watch(&self.core.rooms.hub, auction, after).await?)
+        self.watch_as(&Watcher::default(), auction, after).await
+    }
+
+    /// Begins to watch an auction; `None` when there is none of that id. Who has spent its replays
+    /// gets a snapshot in place of what it missed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn watch_as(
+        &self,
+        watcher: &Watcher,
+        auction: AuctionId,
+        after: Option<i64>,
+    ) -> Result<Option<Feed>, Error> {
+        Ok(feed::watch(&self.core.rooms.hub, watcher, auction, after).await?)
+    }
+
+    /// Begins to watch a list, for somebody who is not counted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn watch_list(&self, filter: Filter) -> Result<ListFeed, Error> {
+        self.watch_list_as(&Watcher::default(), filter).await
     }
 
     /// Begins to watch a list: events of the auctions that it shows or showed, as they happen.
     /// All that is committed once this has returned is told, and nothing from before the call.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn watch_list(&self, filter: Filter) -> Result<ListFeed, Error> {
-        Ok(self.core.rooms.lists.watch(filter).await?)
+    /// When the watcher watches as many as it may, or the database fails.
+    pub async fn watch_list_as(
+        &self,
+        watcher: &Watcher,
+        filter: Filter,
+    ) -> Result<ListFeed, Error> {
+        Ok(self.core.rooms.lists.watch_as(watcher, filter).await?)
     }
 
     /// Begins to watch one's own affairs: all that is committed once this has returned.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the account watches as often as it may, or the database fails.
     pub async fn watch_own(&self, user: UserId) -> Result<OwnFeed, Error> {
         Ok(self.core.rooms.people.watch(user).await?)
     }
@@ -176,9 +204,14 @@ impl Engine {
     /// Begins to watch how many watch; `None` when there is no such auction.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn watch_presence(&self, auction: AuctionId) -> Result<Option<PresenceFeed>, Error> {
+    /// When the watcher watches as many as it may, or the database fails.
+    pub async fn watch_presence(
+        &self,
+        watcher: &Watcher,
+        auction: AuctionId,
+    ) -> Result<Option<PresenceFeed>, Error> {
         let found = self.auction(auction).await?;
-        Ok(found.map(|_| self.core.rooms.presence.watch(auction)))
+        let watch = |_| self.core.rooms.presence.watch(watcher, auction);
+        Ok(found.map(watch).transpose()?)
     }
 }

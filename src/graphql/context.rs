@@ -16,7 +16,7 @@ use super::{
     rate::RateLimits,
 };
 use crate::{
-    engine::{Engine, Session, Update},
+    engine::{Engine, Session, Update, Watcher},
     telemetry::security::{self, About, Event},
 };
 
@@ -124,6 +124,8 @@ pub(super) trait ContextExt {
     fn signed_in(&self) -> Result<&Session, Error>;
     /// Where the client is, if that is known.
     fn address(&self) -> Option<ClientAddress>;
+    /// Whose watching is counted.
+    fn watcher(&self) -> Watcher;
     /// The error for a failure of the engine; internal ones are logged and told by number only.
     fn fault(&self, error: crate::engine::Error) -> Error;
     /// What a loader answered; its failures are told as those of the engine are.
@@ -156,6 +158,11 @@ impl ContextExt for Context<'_> {
 
     fn signed_in(&self) -> Result<&Session, Error> {
         self.session().ok_or_else(|| coded(Code::Unauthenticated, "Sign in first."))
+    }
+
+    fn watcher(&self) -> Watcher {
+        let address = self.data_opt::<ClientAddress>().map(|address| address.0);
+        Watcher::new(address, self.session().map(|session| session.user.id))
     }
 
     fn fault(&self, error: crate::engine::Error) -> Error {

@@ -77,6 +77,7 @@ pub(super) fn fault(error: crate::engine::Error, request: Option<&RequestId>) ->
         Engine::Refused(refusal) => coded(Code::BadUserInput, refusal.message),
         Engine::Unauthenticated => coded(Code::Unauthenticated, "Sign in first."),
         Engine::Forbidden(why) => coded(Code::Forbidden, why),
+        Engine::TooMany(why) => coded(Code::RateLimited, why),
         Engine::Overloaded => coded(Code::Overloaded, "Too much waits already: try again soon."),
         Engine::Held => coded(Code::Overloaded, "Somebody else is at it just now: try again soon."),
         // It says "again", not "never": a pool is full, the database restarts, a row is held.

@@ -34,7 +34,8 @@ impl Subscription {
             None => {
                 let unknown = || coded(Code::NotFound, "There is no such auction.");
                 let auction: AuctionId = auction_id.parse().map_err(|_| unknown())?;
-                let feed = ctx.engine()?.watch(auction, after.map(i64::from)).await;
+                let after = after.map(i64::from);
+                let feed = ctx.engine()?.watch_as(&ctx.watcher(), auction, after).await;
                 let feed = feed.map_err(|error| ctx.fault(error))?.ok_or_else(unknown)?;
                 feed.into_stream().right_stream()
             }
@@ -52,7 +53,8 @@ impl Subscription {
         #[graphql(desc = "Which auctions.")] filter: Option<AuctionFilter>,
     ) -> Result<impl Stream<Item = Result<AuctionUpdate>> + use<>> {
         let filter = filter.unwrap_or_default().parse(ctx)?;
-        let feed = ctx.engine()?.watch_list(filter).await.map_err(|error| ctx.fault(error))?;
+        let feed = ctx.engine()?.watch_list_as(&ctx.watcher(), filter).await;
+        let feed = feed.map_err(|error| ctx.fault(error))?;
         let updates = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
         Ok(updates.map(|update| {
             metrics::counter!("neighborbid_deliveries_total").increment(1);
@@ -69,7 +71,7 @@ impl Subscription {
     ) -> Result<impl Stream<Item = AuctionPresence> + use<>> {
         let unknown = || coded(Code::NotFound, "There is no such auction.");
         let auction: AuctionId = auction_id.parse().map_err(|_| unknown())?;
-        let feed = ctx.engine()?.watch_presence(auction).await;
+        let feed = ctx.engine()?.watch_presence(&ctx.watcher(), auction).await;
         let feed = feed.map_err(|error| ctx.fault(error))?.ok_or_else(unknown)?;
         let counts = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
         Ok(counts.map(move |count| AuctionPresence::new(auction, count)))

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{Request, Variables};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     documents::{Documents, Operation, OperationType},
@@ -17,10 +18,55 @@ use crate::graphql::Code;
 pub struct Params {
     pub query: String,
     pub operation_name: Option<String>,
-    pub variables: Map<String, Value>,
+    pub variables: Variables,
+}
+
+/// The parameters as they stand in a body.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw<'a> {
+    #[serde(borrow)]
+    query: &'a RawValue,
+    #[serde(borrow, default)]
+    operation_name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    variables: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    extensions: Option<&'a RawValue>,
+}
+
+impl Raw<'_> {
+    /// The parameters, where each is of its type.
+    fn read(&self) -> Option<Params> {
+        if self.extensions.is_some_and(|json| !json.get().starts_with('{')) {
+            return None;
+        }
+        let variables = match self.variables {
+            None => Variables::default(),
+            Some(json) if json.get().starts_with('{') => serde_json::from_str(json.get()).ok()?,
+            Some(_) => return None,
+        };
+        let operation_name = self.operation_name.map(|json| serde_json::from_str(json.get()));
+        let operation_name = operation_name.transpose().ok()?;
+        let query = serde_json::from_str(self.query.get()).ok()?;
+        Some(Params { query, operation_name, variables })
+    }
 }
 
 impl Params {
+    /// From a body of JSON. Most are read without a tree of values in between.
+    ///
+    /// # Errors
+    /// With a sentence for the client.
+    pub fn from_body(bytes: &[u8]) -> Result<Self, String> {
+        let raw = serde_json::from_slice::<Raw<'_>>(bytes).ok();
+        if let Some(params) = raw.and_then(|raw| raw.read()) {
+            return Ok(params);
+        }
+        let json = serde_json::from_slice(bytes).map_err(|_| "The body is not JSON.")?;
+        Self::from_json(json)
+    }
+
     /// From a JSON object.
     ///
     /// # Errors
@@ -44,7 +90,7 @@ impl Params {
             Some(Value::Object(map)) => Ok(map),
             Some(_) => Err(format!("{name} must be an object.")),
         };
-        let variables = map("variables")?;
+        let variables = Variables::from_json(Value::Object(map("variables")?));
         map("extensions")?;
         Ok(Self { query, operation_name, variables })
     }
@@ -79,9 +125,8 @@ impl Params {
         let operation = document
             .operation(self.operation_name.as_deref())
             .ok_or_else(|| wrong("It is not clear which operation is meant."))?;
-        let given = Variables::from_json(Value::Object(self.variables));
         let declared = operation.definition().map_or(&[][..], |it| &it.variable_definitions);
-        let variables = variables::complete(declared, given).map_err(|why| wrong(&why))?;
+        let variables = variables::complete(declared, self.variables).map_err(|why| wrong(&why))?;
         let cost = documents.check_run(operation, &variables).map_err(|why| wrong(&why))?;
         Ok(ParsedRequest { operation: Arc::clone(operation), variables, cost })
     }
@@ -105,5 +150,37 @@ impl ParsedRequest {
     /// As the schema library runs it.
     pub fn into_request(self) -> Request {
         self.operation.request(self.variables)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_reads_the_same_with_and_without_a_tree_in_between() {
+        for body in [
+            r#"{"query":"{a}"}"#,
+            r#"{"query":"{\"\u00e9\n\"}","operationName":"b","variables":{"c":[1,{"d":1.5e3}]}}"#,
+            r#"{"query":"","operationName":null,"variables":null,"extensions":{"e":1},"f":[]}"#,
+            r#" {"variables":{"a":18446744073709551615,"b":-1,"c":1,"c":true} , "query":""} "#,
+            r#"{"query":"{a}","query":"{b}"}"#,
+            r#"{"query":1}"#,
+            r#"{"query":"a","variables":[]}"#,
+            r#"{"query":"a","extensions":1}"#,
+            r#"[{"query":"a"}]"#,
+            r#"{"query":"a""#,
+            "\u{feff}{}",
+        ] {
+            let shown = |params: Result<Params, String>| {
+                params.map(|it| (it.query, it.operation_name, it.variables))
+            };
+            let json = serde_json::from_slice(body.as_bytes());
+            let json = json.map_err(|_| "The body is not JSON.".to_owned());
+            let due = shown(json.and_then(Params::from_json));
+            assert_eq!(shown(Params::from_body(body.as_bytes())), due, "{body}");
+        }
+        let nested = format!(r#"{{"query":"a","variables":{{"a":{}1"#, "[".repeat(60_000));
+        assert!(Params::from_body(nested.as_bytes()).is_err());
     }
 }

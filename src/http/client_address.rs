@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -19,7 +19,7 @@ use client_ip::Error;
 use super::{
     listener::Peer,
     media::MediaType,
-    response::refusal,
+    response::{refusal, refusal_to_retry},
     router::{App, send},
     sockets::Place,
 };
@@ -73,6 +73,15 @@ fn forwarded(headers: &HeaderMap) -> Result<Option<IpAddr>, Unreadable> {
     }
 }
 
+/// When a client whose address holds too much may come again.
+const AGAIN_SECONDS: u64 = 5;
+
+/// What a client is answered whose address holds as much as it may.
+pub fn too_many(why: &str) -> Response {
+    let answer = refusal_to_retry(Code::RateLimited, why, Some(AGAIN_SECONDS));
+    send(StatusCode::TOO_MANY_REQUESTS, MediaType::Json, answer)
+}
+
 /// Behind a trusted proxy, bounds the requests that an address has under way. Elsewhere the
 /// listener has counted the connection.
 pub async fn counted(
@@ -90,10 +99,7 @@ pub async fn counted(
     };
     let Some(place) = app.requests.enter(address) else {
         record(Event::ConnectionsOfAddress, &About::of(address.network().address()));
-        let answer = refusal(Code::RateLimited, "Too many requests from this address at once.");
-        let later = [(header::RETRY_AFTER, "5")];
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        return (later, send(status, MediaType::Json, answer)).into_response();
+        return too_many("Too many requests from this address at once.");
     };
     next.run(request).await.map(|body| Body::new(Counted { body, _place: place }))
 }

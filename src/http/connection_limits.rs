@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::connections::Phase;
+
 /// The bounds of a listener's connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
@@ -34,4 +36,18 @@ pub fn system_connections() -> usize {
     let descriptors = rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024);
     let clients = descriptors.saturating_sub(RESERVED).max(descriptors / 2);
     usize::try_from(clients).unwrap_or(usize::MAX)
+}
+
+/// What the handler of a body gets to answer that it was too slow, before the connection is cut.
+const MARGIN: Duration = Duration::from_secs(5);
+
+impl ConnectionLimits {
+    /// How long a connection may wait for its client.
+    pub(super) fn patience(&self, wait: Phase) -> Duration {
+        match wait {
+            Phase::Head => self.head_timeout,
+            Phase::Body => self.body_timeout + MARGIN,
+            _ => self.idle_timeout,
+        }
+    }
 }

@@ -25,16 +25,13 @@ use crate::{
     telemetry::security::{About, Event, record},
 };
 
-/// What the handler of a body gets to answer that it was too slow, before the connection is cut.
-const MARGIN: Duration = Duration::from_secs(5);
-
 /// What a connection does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Phase {
     /// It waits for the first byte of a request.
     Idle,
-    /// It waits for the rest of a request's head.
+    /// It waits for the rest of a request's head; it waited already.
     Head,
     /// It waits for the rest of a request's body.
     Body,
@@ -45,10 +42,6 @@ pub enum Phase {
     /// It is closed, or about to be.
     Closed,
 }
-
-/// The phases in which a connection waits for its client, with what closes it counts as.
-const WAITS: [(Phase, &str); 3] =
-    [(Phase::Idle, "idle"), (Phase::Head, "head"), (Phase::Body, "body")];
 
 /// Why a newcomer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +57,7 @@ pub enum Refused {
 pub struct Connections {
     /// The bounds.
     pub limits: ConnectionLimits,
-    is_stopping: AtomicBool,
+    began: Instant,
     state: Mutex<State>,
 }
 
@@ -73,21 +66,16 @@ struct State {
     /// Grows with every change, so that it orders waits by their beginning.
     next: u64,
     open: HashMap<u64, Arc<Connection>>,
-    waiting: [BTreeMap<u64, Wait>; WAITS.len()],
+    /// Those that wait for their client.
+    waiting: BTreeMap<u64, Arc<Connection>>,
     networks: HashMap<Network, Held>,
-}
-
-#[derive(Debug)]
-struct Wait {
-    since: Instant,
-    connection: Arc<Connection>,
 }
 
 /// What a network holds.
 #[derive(Debug, Default)]
 struct Held {
     count: usize,
-    waiting: BTreeSet<(u64, Phase)>,
+    waiting: BTreeSet<u64>,
 }
 
 /// One connection.
@@ -97,9 +85,11 @@ pub struct Connection {
     pub peer: SocketAddr,
     network: Network,
     id: u64,
-    /// Written under the lock of all connections only.
+    /// Written under the lock of all connections, except for the beginning of a head.
     phase: AtomicU8,
-    /// Its place in the order of waits; written likewise.
+    /// Since when it waits, in milliseconds of the listener's life.
+    since: AtomicU64,
+    /// Its place in the order of waits, or 0.
     place: AtomicU64,
     /// Whether the peer has yet to take what was sent.
     pub is_behind: AtomicBool,
@@ -112,11 +102,15 @@ impl Connections {
     /// Nobody is connected yet.
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
-        Arc::new(Self { limits, is_stopping: AtomicBool::new(false), state: Mutex::default() })
+        Arc::new(Self { limits, began: Instant::now(), state: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn milliseconds(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Lets a newcomer in. One that waits for its client may have to go: of the same address where
@@ -132,15 +126,15 @@ impl Connections {
             if held.is_some_and(|held| held.count >= most) {
                 let longest = held.and_then(|held| held.waiting.first().copied());
                 tell(Event::ConnectionsOfAddress, network);
-                let Some((place, phase)) = longest else { return Err(Refused::FullForAddress) };
-                state.close_waiting(phase, place);
+                let Some(place) = longest else { return Err(Refused::FullForAddress) };
+                state.close_waiting(place);
             }
         }
         if state.open.len() >= self.limits.in_all {
             let longest = state.longest_of_most();
             tell(Event::ConnectionsInAll, network);
-            let Some((place, phase)) = longest else { return Err(Refused::Full) };
-            state.close_waiting(phase, place);
+            let Some(place) = longest else { return Err(Refused::Full) };
+            state.close_waiting(place);
         }
         let id = state.number();
         let connection = Arc::new(Connection {
@@ -148,6 +142,7 @@ impl Connections {
             network,
             id,
             phase: AtomicU8::new(Phase::Busy as u8),
+            since: AtomicU64::new(0),
             place: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
             signal: Notify::new(),
@@ -155,46 +150,43 @@ impl Connections {
         });
         state.open.insert(id, Arc::clone(&connection));
         state.networks.entry(network).or_default().count += 1;
-        state.enter(&connection, Phase::Idle, Instant::now());
+        state.enter(&connection, Phase::Idle);
         metrics::gauge!("neighborbid_connections").increment(1);
         Ok(connection)
     }
 
     /// Closes those that have waited too long.
     pub fn close_overdue(&self, now: Instant) {
+        let now = self.milliseconds(now);
         let mut state = self.state();
-        for (phase, name) in WAITS {
-            let timeout = match phase {
-                Phase::Head => self.limits.head_timeout,
-                Phase::Body => self.limits.body_timeout + MARGIN,
-                _ => self.limits.idle_timeout,
+        let overdue = state.waiting.values().filter(|connection| {
+            let waited = now.saturating_sub(connection.since.load(Relaxed));
+            Duration::from_millis(waited) >= self.limits.patience(connection.wait())
+        });
+        for connection in overdue.map(Arc::clone).collect::<Vec<_>>() {
+            let wait = match connection.wait() {
+                Phase::Head => "head",
+                Phase::Body => "body",
+                // It takes the last answer still, and `write_timeout` says for how long.
+                _ if connection.is_behind.load(Relaxed) => continue,
+                _ => "idle",
             };
-            while let Some(front) = state.waiting[phase as usize].first_entry() {
-                if now.saturating_duration_since(front.get().since) < timeout {
-                    break;
-                }
-                let (place, connection) = (*front.key(), Arc::clone(&front.get().connection));
-                if connection.is_behind.load(Relaxed) {
-                    // It takes the last answer still, and `write_timeout` says for how long.
-                    state.enter(&connection, phase, now);
-                    continue;
-                }
-                metrics::counter!("neighborbid_connections_timed_out_total", "wait" => name)
-                    .increment(1);
-                state.close_waiting(phase, place);
-            }
+            metrics::counter!("neighborbid_connections_timed_out_total", "wait" => wait)
+                .increment(1);
+            state.close(&connection);
         }
     }
 
     /// No request begins any more; those under way are let end. A half head is no request.
     pub fn stop(&self) {
-        self.is_stopping.store(true, Relaxed);
         let mut state = self.state();
-        while let Some((place, _)) = state.waiting[Phase::Head as usize].first_key_value() {
-            let place = *place;
-            state.close_waiting(Phase::Head, place);
+        let open: Vec<_> = state.open.values().map(Arc::clone).collect();
+        for connection in open {
+            match connection.is(Phase::Head) {
+                true => state.close(&connection),
+                false => connection.signal.notify_one(),
+            }
         }
-        state.open.values().for_each(|connection| connection.signal.notify_one());
     }
 
     /// Closes every connection, whatever it does.
@@ -217,7 +209,7 @@ impl State {
 
     /// Who has waited longest of the address with most that wait: one client that connects again
     /// and again must not drive out everybody else.
-    fn longest_of_most(&self) -> Option<(u64, Phase)> {
+    fn longest_of_most(&self) -> Option<u64> {
         let held = self.networks.values().filter_map(|held| {
             let longest = held.waiting.first().copied()?;
             Some((held.waiting.len(), Reverse(longest)))
@@ -226,36 +218,33 @@ impl State {
     }
 
     /// Changes what a connection does; false when it is closed.
-    fn enter(&mut self, connection: &Arc<Connection>, phase: Phase, now: Instant) -> bool {
+    fn enter(&mut self, connection: &Arc<Connection>, phase: Phase) -> bool {
         if connection.is(Phase::Closed) {
             return false;
         }
         self.forget_wait(connection);
         connection.phase.store(phase as u8, Relaxed);
-        if let Some(waiting) = self.waiting.get_mut(phase as usize) {
-            self.next += 1;
-            let place = self.next;
+        if matches!(phase, Phase::Idle | Phase::Body) {
+            let place = self.number();
+            connection.begin_wait();
             connection.place.store(place, Relaxed);
-            waiting.insert(place, Wait { since: now, connection: Arc::clone(connection) });
-            self.networks.entry(connection.network).or_default().waiting.insert((place, phase));
+            self.waiting.insert(place, Arc::clone(connection));
+            self.networks.entry(connection.network).or_default().waiting.insert(place);
         }
         true
     }
 
     fn forget_wait(&mut self, connection: &Connection) {
-        let Some((phase, _)) = WAITS.iter().find(|(phase, _)| connection.is(*phase)) else {
-            return;
-        };
-        let place = connection.place.load(Relaxed);
-        self.waiting[*phase as usize].remove(&place);
-        if let Some(held) = self.networks.get_mut(&connection.network) {
-            held.waiting.remove(&(place, *phase));
+        let place = connection.place.swap(0, Relaxed);
+        if self.waiting.remove(&place).is_some()
+            && let Some(held) = self.networks.get_mut(&connection.network)
+        {
+            held.waiting.remove(&place);
         }
     }
 
-    fn close_waiting(&mut self, phase: Phase, place: u64) {
-        if let Some(wait) = self.waiting[phase as usize].get(&place) {
-            let connection = Arc::clone(&wait.connection);
+    fn close_waiting(&mut self, place: u64) {
+        if let Some(connection) = self.waiting.get(&place).map(Arc::clone) {
             self.close(&connection);
         }
     }
@@ -285,9 +274,31 @@ impl Connection {
         self.phase.load(Relaxed) == phase as u8
     }
 
+    /// What it waits for, if it waits.
+    fn wait(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            phase if phase == Phase::Head as u8 => Phase::Head,
+            phase if phase == Phase::Body as u8 => Phase::Body,
+            _ => Phase::Idle,
+        }
+    }
+
+    fn begin_wait(&self) {
+        self.since.store(self.connections.milliseconds(Instant::now()), Relaxed);
+    }
+
+    /// The first bytes of a head are here. It waits as it did, so that no lock is needed; another
+    /// time counts.
+    pub fn begin_head(&self) {
+        let [idle, head] = [Phase::Idle as u8, Phase::Head as u8];
+        if self.phase.compare_exchange(idle, head, Relaxed, Relaxed).is_ok() {
+            self.begin_wait();
+        }
+    }
+
     /// Changes what it does; false when it is closed, and nothing may begin on it.
     pub fn enter(self: &Arc<Self>, phase: Phase) -> bool {
-        self.connections.state().enter(self, phase, Instant::now())
+        self.connections.state().enter(self, phase)
     }
 
     /// Gives its place back.
@@ -312,84 +323,4 @@ impl Connection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn connections(in_all: usize, per_address: usize) -> Arc<Connections> {
-        let second = Duration::from_secs(1);
-        Connections::new(ConnectionLimits {
-            in_all,
-            per_address: Some(per_address),
-            head_timeout: second,
-            body_timeout: second * 2,
-            idle_timeout: second * 10,
-            write_timeout: second,
-            socket_write_timeout: second,
-            head_bytes: 8_192,
-            head_fields: 100,
-        })
-    }
-
-    fn peer(host: u8) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, host], 1))
-    }
-
-    #[test]
-    fn who_has_waited_longest_makes_room_and_who_is_busy_stays() {
-        let all = connections(3, 3);
-        let [first, second, third] = [1, 2, 3].map(|host| all.admit(peer(host)).unwrap());
-        assert!(first.enter(Phase::Busy));
-        assert!(third.enter(Phase::Head) && third.enter(Phase::Body));
-        let fourth = all.admit(peer(4)).unwrap();
-        assert!(second.is(Phase::Closed) && !second.enter(Phase::Busy));
-        assert!(fourth.enter(Phase::Busy));
-        let fifth = all.admit(peer(5)).unwrap();
-        assert!(third.is(Phase::Closed) && first.is(Phase::Busy));
-        assert!(fifth.enter(Phase::Busy));
-        assert_eq!(all.admit(peer(6)).unwrap_err(), Refused::Full);
-        first.leave();
-        second.leave();
-        assert!(all.admit(peer(6)).is_ok());
-    }
-
-    #[test]
-    fn who_connects_again_and_again_drives_out_nobody_else() {
-        let all = connections(3, 100);
-        let other = all.admit(peer(2)).unwrap();
-        for _ in 0..50 {
-            all.admit(peer(1)).unwrap();
-        }
-        assert!(other.is(Phase::Idle));
-    }
-
-    #[test]
-    fn an_address_makes_room_for_itself_alone() {
-        let all = connections(10, 2);
-        let other = all.admit(peer(2)).unwrap();
-        let [first, second] = [(); 2].map(|()| all.admit(peer(1)).unwrap());
-        let third = all.admit(peer(1)).unwrap();
-        assert!(first.is(Phase::Closed) && other.is(Phase::Idle));
-        assert!(second.enter(Phase::Busy) && third.enter(Phase::Busy));
-        assert_eq!(all.admit(peer(1)).unwrap_err(), Refused::FullForAddress);
-        assert!(all.admit(peer(3)).is_ok());
-    }
-
-    #[test]
-    fn each_wait_has_a_time_of_its_own() {
-        let all = connections(10, 10);
-        let open = [(); 4].map(|()| all.admit(peer(1)).unwrap());
-        let [idle, head, busy, behind] = &open;
-        assert!(head.enter(Phase::Head) && busy.enter(Phase::Busy));
-        behind.is_behind.store(true, Relaxed);
-        let now = Instant::now();
-        all.close_overdue(now + Duration::from_secs(2));
-        assert!(head.is(Phase::Closed) && idle.is(Phase::Idle));
-        all.close_overdue(now + Duration::from_secs(11));
-        assert!(idle.is(Phase::Closed) && behind.is(Phase::Idle) && busy.is(Phase::Busy));
-        all.close_all();
-        assert!(open.iter().all(|connection| connection.is(Phase::Closed)));
-        let state = all.state();
-        assert!(state.open.is_empty() && state.networks.is_empty());
-        assert!(state.waiting.iter().all(BTreeMap::is_empty));
-    }
-}
+mod tests;

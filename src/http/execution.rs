@@ -15,7 +15,7 @@ use super::{
     shared::{Group, Shared, Wish},
 };
 use crate::{
-    engine::{Engine, Feed, Session},
+    engine::{Engine, Feed, Session, Watcher},
     graphql::{ClientAddress, Code, RateLimits, RequestId, Schema, asked_by},
 };
 
@@ -168,7 +168,9 @@ async fn begin(
     if let Some(refusal) = group.refusal(&around.schema).await {
         return Sharing::Refused(Box::pin(stream::once(async move { refusal })));
     }
-    match around.engine.watch(auction, after).await {
+    let account = session.as_ref().map(|session| session.user.id);
+    let watcher = Watcher::new(Some(around.address.0), account);
+    match around.engine.watch_as(&watcher, auction, after).await {
         Ok(Some(feed)) => {
             let deliveries = metrics::counter!("neighborbid_deliveries_total");
             Sharing::Watching(feed, group, around.schema, session, deliveries)

@@ -39,7 +39,7 @@ use super::{
 const TURNED_AWAY: usize = 64;
 
 /// How often overdue connections are looked for.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The number of header fields that hyper reads without allocating.
 const USUAL_FIELDS: usize = 100;
@@ -235,13 +235,12 @@ impl Service<Request<Incoming>> for Requests {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (router, connection) = (self.router.clone(), Arc::clone(&self.connection));
         Box::pin(async move {
-            let has_body = !request.body().is_end_stream();
-            let phase = if has_body { Phase::Body } else { Phase::Busy };
-            if !connection.enter(phase) {
+            if !connection.enter(Phase::Busy) {
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
+            let has_body = !request.body().is_end_stream();
             let mut request = request.map(|body| match has_body {
-                true => Body::new(Received { body, connection: Arc::clone(&connection) }),
+                true => Body::new(Received::new(body, Arc::clone(&connection))),
                 false => Body::empty(),
             });
             request.extensions_mut().insert(Peer(connection.peer));
@@ -249,18 +248,34 @@ impl Service<Request<Incoming>> for Requests {
             let response = response.unwrap_or_else(|never: Infallible| match never {});
             // A socket never waits for a request again.
             let is_socket = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-            if has_body || is_socket {
-                connection.enter(if is_socket { Phase::Socket } else { Phase::Busy });
+            if is_socket {
+                connection.enter(Phase::Socket);
             }
             Ok(response.map(|body| Sent { body, connection: (!is_socket).then_some(connection) }))
         })
     }
 }
 
-/// A request's body as it comes; the request is under way when it is all there.
+/// A request's body as it comes. While its next part is waited for, the connection may have to make
+/// room; nothing runs before all of it is here.
 struct Received {
     body: Incoming,
     connection: Arc<Connection>,
+    is_late: bool,
+}
+
+impl Received {
+    fn new(body: Incoming, connection: Arc<Connection>) -> Self {
+        Self { body, connection, is_late: false }
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if self.is_late {
+            self.connection.enter(Phase::Busy);
+        }
+    }
 }
 
 impl HttpBody for Received {
@@ -272,9 +287,20 @@ impl HttpBody for Received {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None)) && !self.connection.enter(Phase::Busy) {
-            let closed = io::Error::from(io::ErrorKind::ConnectionAborted);
-            return Poll::Ready(Some(Err(axum::Error::new(closed))));
+        match polled {
+            // The first time only: a byte now and then begins no new wait.
+            Poll::Pending if !self.is_late => {
+                self.is_late = true;
+                self.connection.enter(Phase::Body);
+            }
+            Poll::Ready(None) if self.is_late => {
+                self.is_late = false;
+                if !self.connection.enter(Phase::Busy) {
+                    let closed = io::Error::from(io::ErrorKind::ConnectionAborted);
+                    return Poll::Ready(Some(Err(axum::Error::new(closed))));
+                }
+            }
+            _ => {}
         }
         polled.map_err(axum::Error::new)
     }

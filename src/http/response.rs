@@ -73,7 +73,16 @@ pub fn refusal_to_retry(code: Code, message: &str, retry_after: Option<u64>) -> 
 
 /// A refusal of whoever asks too often.
 pub fn limited(limit: &Limited) -> Answer {
-    refusal_to_retry(Code::RateLimited, &limit.message(), Some(limit.retry_after_seconds))
+    let (code, wait) = (Code::RateLimited, Some(limit.retry_after_seconds));
+    refusal_to_retry(code, &limit.message(), wait)
+}
+
+fn extensions(code: Code, retry_after: Option<u64>) -> Json {
+    let mut extensions = json!({ "code": code.as_str() });
+    if let (Some(seconds), Some(extensions)) = (retry_after, extensions.as_object_mut()) {
+        extensions.insert("retryAfterSeconds".to_owned(), seconds.into());
+    }
+    extensions
 }
 
 /// An answer that refuses a request for several faults, each with its line and column.
@@ -84,7 +93,8 @@ pub fn faults<'a>(
     let each = found.map(|(message, place)| {
         let mut message = message.to_owned();
         shorten(&mut message);
-        let mut error = json!({ "message": message, "extensions": { "code": code.as_str() } });
+        let extensions = extensions(code, code.retry_after_seconds());
+        let mut error = json!({ "message": message, "extensions": extensions });
         if let (Some((line, column)), Some(error)) = (place, error.as_object_mut()) {
             error.insert("locations".to_owned(), json!([{ "line": line, "column": column }]));
         }
@@ -104,11 +114,7 @@ pub fn failure(code: Code, message: &str) -> Answer {
 fn error(code: Code, message: &str, retry_after: Option<u64>) -> Json {
     let mut message = message.to_owned();
     shorten(&mut message);
-    let mut extensions = json!({ "code": code.as_str() });
-    if let Some(seconds) = retry_after {
-        extensions["retryAfterSeconds"] = seconds.into();
-    }
-    json!({ "message": message, "extensions": extensions })
+    json!({ "message": message, "extensions": extensions(code, retry_after) })
 }
 
 /// An answer for a fault of ours, which the log tells under the request's number.

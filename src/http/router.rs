@@ -168,10 +168,7 @@ async fn post(State(app): State<App>, address: ClientAddress, request: Request) 
             return (close, send(StatusCode::REQUEST_TIMEOUT, media, answer)).into_response();
         }
     };
-    let params = match serde_json::from_slice(&bytes) {
-        Ok(json) => Params::from_json(json),
-        Err(_) => Err("The body is not JSON.".to_owned()),
-    };
+    let params = Params::from_body(&bytes);
     let asked = Asked::of(&parts.headers, &parts.extensions, Method::POST);
     respond(&app, address, asked, accepted, params).await
 }

@@ -6,7 +6,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderName, header},
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     body::ParsedRequest,
+    client_address,
     documents::OperationType,
     execution::{self, Answers, Surroundings},
     response::Answer,
@@ -55,8 +56,7 @@ pub fn respond(
 ) -> Response {
     let Some(place) = app.sockets.enter(address) else {
         record(Event::SocketsOfAddress, &About::of(address.network().address()));
-        let why = "too many sockets from this address\n";
-        return (StatusCode::TOO_MANY_REQUESTS, why).into_response();
+        return client_address::too_many("Too many sockets from this address.");
     };
     let (session, watch) = signed_in.unzip();
     // A mutation is answered whatever becomes of the session: it may be what ends it.

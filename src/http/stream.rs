@@ -93,7 +93,7 @@ impl AsyncRead for Stream {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.tcp).poll_read(cx, buf);
         if self.connection.is(Phase::Idle) && buf.filled().len() > before {
-            self.connection.enter(Phase::Head);
+            self.connection.begin_head();
         }
         read
     }

@@ -7,6 +7,7 @@ use axum::{
 };
 
 use super::{
+    client_address,
     execution::Surroundings,
     message::{Close, PROTOCOL},
     router::{self, App},
@@ -45,8 +46,7 @@ fn accept(
 ) -> Response {
     let Some(place) = app.sockets.enter(address) else {
         record(Event::SocketsOfAddress, &About::of(address.network().address()));
-        let why = "too many sockets from this address\n";
-        return (StatusCode::TOO_MANY_REQUESTS, why).into_response();
+        return client_address::too_many("Too many sockets from this address.");
     };
     let spoken = headers
         .get_all(header::SEC_WEBSOCKET_PROTOCOL)

@@ -7,12 +7,13 @@ use std::{collections::VecDeque, sync::Arc};
 
 use entity::ids::AuctionId;
 use futures_util::{Stream, stream};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::watch as signal;
 
 use super::{
     hub::{Hub, Watch},
-    topic::Position,
+    topic::{Position, Step},
     update::Update,
+    watcher::Watcher,
 };
 use crate::store::DbErr;
 
@@ -23,21 +24,24 @@ pub const REPLAY: i64 = 1_000;
 #[derive(Debug)]
 pub struct Feed {
     watch: Watch,
-    ring: Receiver<Arc<Update>>,
-    /// What is to be given before the ring.
-    backlog: VecDeque<Arc<Update>>,
+    newest: signal::Receiver<i64>,
+    /// What is to be given before what follows `last`: a snapshot, and perhaps the final event.
+    first: VecDeque<Arc<Update>>,
     /// The newest sequence given, or assumed by the watcher.
     last: i64,
+    /// Up to here it was promised what it missed, however far it is behind.
+    promised: i64,
     is_over: bool,
 }
 
 /// Begins to watch an auction; `None` when there is no such auction. With `after`, the events
-/// that follow it; without, a snapshot first.
+/// that follow it, unless the watcher has spent its replays; without, a snapshot first.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn watch(
     hub: &Arc<Hub>,
+    watcher: &Watcher,
     auction: AuctionId,
     after: Option<i64>,
 ) -> Result<Option<Feed>, DbErr> {
@@ -47,16 +51,24 @@ pub async fn watch(
     let mut position = position;
     if after.is_some_and(|after| after > position.current.sequence()) {
         // Told by another node perhaps, and not yet here: the log knows.
-        hub.fill(&watch.topic).await?;
+        hub.ask(&watch.topic).await?;
         let Some(newer) = watch.topic.position() else { return Ok(None) };
         position = newer;
     }
-    let Position { current, ring, .. } = position;
-    let newest = current.sequence();
-    let mut feed = Feed { watch, ring, backlog: VecDeque::new(), last: -1, is_over: false };
+    let newest = position.current.sequence();
+    let mut feed = Feed {
+        newest: watch.topic.listen(),
+        watch,
+        first: VecDeque::new(),
+        last: -1,
+        promised: newest,
+        is_over: false,
+    };
     match after {
-        Some(after) if (0..=newest).contains(&after) => feed.replay(hub, after, &current).await?,
-        _ => feed.backlog.push_back(Arc::new(current.to_snapshot())),
+        Some(after) if (0..=newest).contains(&after) => {
+            feed.replay(hub, watcher, after, position).await?;
+        }
+        _ => feed.begin_with(&position.current),
     }
     Ok(Some(feed))
 }
@@ -65,41 +77,38 @@ impl Feed {
     async fn replay(
         &mut self,
         hub: &Arc<Hub>,
+        watcher: &Watcher,
         after: i64,
-        current: &Arc<Update>,
+        position: Position,
     ) -> Result<(), DbErr> {
-        let newest = current.sequence();
+        let current = position.current;
+        let missed = current.sequence() - after;
         self.last = after;
-        self.is_over = after == newest && current.is_final();
-        if after == newest {
+        self.is_over = missed == 0 && current.is_final();
+        if missed == 0 {
             return Ok(());
         }
-        // Past the bound: a snapshot, but a final event is still told as itself.
-        let (from, as_snapshot) = match newest - after {
-            missed if missed <= REPLAY => (after, false),
-            _ if current.is_final() => (newest - 2, true),
-            _ => {
-                self.backlog.push_back(Arc::new(current.to_snapshot()));
-                return Ok(());
-            }
-        };
-        let topic = &self.watch.topic;
-        let missed = match topic.since(from) {
-            Some(missed) => Some(missed),
-            None => {
-                hub.remember(topic, from).await?;
-                topic.since(from)
-            }
-        };
-        match missed {
-            Some(missed) => self.backlog.extend(missed),
-            // The log is shorter than it should be (a replica that lags, say): start from now.
-            None => self.backlog.push_back(Arc::new(current.to_snapshot())),
+        let is_replayed = missed <= REPLAY && hub.replays.allow(watcher, missed);
+        if !is_replayed && !current.is_final() {
+            self.begin_with(&current);
+            return Ok(());
         }
-        if let Some(first) = self.backlog.front_mut().filter(|_| as_snapshot) {
-            *first = Arc::new(first.to_snapshot());
+        // A final event is told as itself also to those who are not told what came before it.
+        let from = if is_replayed { after } else { current.sequence() - 2 };
+        let topic = &self.watch.topic;
+        hub.remember(topic, from).await?;
+        if topic.reach() > from {
+            // The log is shorter than it should be (a replica that lags, say): start from now.
+            self.begin_with(&current);
+        } else if !is_replayed {
+            let before = topic.kept(from + 1).unwrap_or(current);
+            self.begin_with(&before);
         }
         Ok(())
+    }
+
+    fn begin_with(&mut self, update: &Update) {
+        self.first.push_back(Arc::new(update.to_snapshot()));
     }
 
     /// The next update; `None` after the final one, or when the house closes.
@@ -108,17 +117,13 @@ impl Feed {
             if self.is_over {
                 return None;
             }
-            if let Some(update) = self.backlog.pop_front() {
+            if let Some(update) = self.first.pop_front() {
                 return Some(self.give(update));
             }
-            match self.ring.recv().await {
-                Ok(update) if update.sequence() <= self.last => {}
-                Ok(update) if update.sequence() == self.last + 1 => {
-                    return Some(self.give(update));
-                }
-                // Behind the ring, or (it cannot be) beside it: start again from now.
-                Ok(_) | Err(RecvError::Lagged(_)) => self.resync()?,
-                Err(RecvError::Closed) => return None,
+            match self.watch.topic.after(self.last, self.promised) {
+                Step::Event(update) => return Some(self.give(update)),
+                Step::Behind => self.resync()?,
+                Step::Nothing => self.newest.changed().await.ok()?,
             }
         }
     }
@@ -127,20 +132,16 @@ impl Feed {
     /// replaced: the snapshot is then of the moment before it.
     fn resync(&mut self) -> Option<()> {
         metrics::counter!("neighborbid_resyncs_total").increment(1);
-        let Position { current, previous, ring } = self.watch.topic.position()?;
-        self.ring = ring;
+        let Position { current, previous } = self.watch.topic.position()?;
         let before_final = previous.filter(|_| current.is_final());
         match before_final {
             Some(previous) => {
                 if previous.sequence() > self.last {
-                    self.backlog.push_back(Arc::new(previous.to_snapshot()));
+                    self.begin_with(&previous);
                 }
-                self.backlog.push_back(current);
+                self.first.push_back(current);
             }
-            None if current.sequence() > self.last => {
-                self.backlog.push_back(Arc::new(current.to_snapshot()));
-            }
-            None => {}
+            None => self.begin_with(&current),
         }
         Some(())
     }

@@ -10,6 +10,9 @@ use entity::{enums::EventKind, ids::AuctionId};
 
 use super::{
     bus::{AuctionNews, Bus, Listening, Subject},
+    memory::Memory,
+    replays::Replays,
+    settings::LiveSettings,
     topic::{Position, Topic},
     update::Update,
 };
@@ -20,6 +23,10 @@ use crate::{
 
 /// How many events one read of the log brings.
 const READ: i64 = 1_000;
+
+/// How far back the log is read for somebody who missed fewer: others will have missed about as
+/// many.
+const NEAR: i64 = 128;
 
 /// How often the log is read for an event that was announced and is not in it.
 const TRIES: u32 = 500;
@@ -34,6 +41,9 @@ pub struct Hub {
     table: IncrementTable,
     bus: Arc<dyn Bus>,
     topics: Mutex<HashMap<AuctionId, Watched>>,
+    /// What the rings of all topics hold.
+    memory: Arc<Memory>,
+    pub(super) replays: Replays,
 }
 
 #[derive(Debug)]
@@ -54,8 +64,15 @@ pub(super) struct Watch {
 impl Hub {
     /// A hub that reads from `db` and hears the other nodes by `bus`.
     #[must_use]
-    pub fn new(db: Db, table: IncrementTable, bus: Arc<dyn Bus>) -> Arc<Self> {
-        Arc::new(Self { db, table, bus, topics: Mutex::new(HashMap::new()) })
+    pub fn new(
+        db: Db,
+        table: IncrementTable,
+        bus: Arc<dyn Bus>,
+        settings: &LiveSettings,
+    ) -> Arc<Self> {
+        let memory = Arc::new(Memory::new(settings.ring_bytes));
+        let (topics, replays) = (Mutex::default(), Replays::new(settings));
+        Arc::new(Self { db, table, bus, topics, memory, replays })
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<AuctionId, Watched>> {
@@ -68,6 +85,35 @@ impl Hub {
         if topic.receive(news) {
             self.fill_soon(topic);
         }
+        self.make_room();
+    }
+
+    /// Once the rings hold more than they may, those of the auctions that were quiet for longest
+    /// are given up.
+    fn make_room(&self) {
+        if !self.memory.is_exceeded() {
+            return;
+        }
+        let topics: Vec<_> =
+            self.topics().values().map(|watched| Arc::clone(&watched.topic)).collect();
+        let mut topics: Vec<_> = topics.iter().map(|topic| (topic.used(), topic)).collect();
+        topics.sort_by_key(|(used, _)| *used);
+        for (_, topic) in topics {
+            if self.memory.has_room() {
+                return;
+            }
+            topic.shrink();
+        }
+    }
+
+    /// Forgets whom no budget holds back.
+    pub fn tidy(&self) {
+        self.replays.forget_idle();
+    }
+
+    /// How many bytes the rings hold.
+    pub fn ring_bytes(&self) -> usize {
+        self.memory.held()
     }
 
     fn topic(&self, auction: AuctionId) -> Option<Arc<Topic>> {
@@ -128,7 +174,8 @@ impl Hub {
                 hub.upgrade().into_iter().for_each(|hub| hub.hear(auction, message));
             };
             let _listening = self.bus.listen(Subject::Auction(auction), Box::new(hear));
-            Watched { topic: Arc::new(Topic::new(auction)), watchers: 0, _listening }
+            let topic = Arc::new(Topic::new(auction, Arc::clone(&self.memory)));
+            Watched { topic, watchers: 0, _listening }
         });
         watched.watchers += 1;
         metrics::gauge!("neighborbid_watchers").increment(1);
@@ -154,6 +201,11 @@ impl Hub {
         });
     }
 
+    /// Asks the log for what was not told here yet, once for all who ask at a time.
+    pub(super) async fn ask(&self, topic: &Topic) -> Result<(), DbErr> {
+        topic.asking.after_now(|| self.fill(topic)).await
+    }
+
     /// Reads the log until the topic has heard of everything that was announced.
     pub(super) async fn fill(&self, topic: &Topic) -> Result<(), DbErr> {
         for _ in 0..TRIES {
@@ -163,6 +215,7 @@ impl Hub {
             if !topic.fill(self.with_words(topic.auction, read).await?) {
                 return Ok(());
             }
+            self.make_room();
             if is_empty {
                 // Announced, not readable yet: a replica that lags, say.
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -193,11 +246,15 @@ impl Hub {
         let Some(Position { current, .. }) = topic.position().filter(|_| after < reach) else {
             return Ok(());
         };
+        let _turn = self.replays.turn().await;
         metrics::counter!("neighborbid_log_reads_total").increment(1);
-        let from = after.min(current.sequence() - READ);
+        let is_far = current.sequence() - after > NEAR;
+        let from = after.min(current.sequence() - if is_far { READ } else { NEAR });
         let older = events::between(&self.db.read, topic.auction, from, reach, READ).await?;
         let update = |event: &Arc<Event>| Update::of_event(event, &current.auction.listing);
-        topic.remember(older.iter().map(|event| Arc::new(update(event))).collect());
+        let older = older.iter().map(|event| Arc::new(update(event))).collect();
+        topic.remember(older, is_far);
+        self.make_room();
         Ok(())
     }
 
@@ -228,6 +285,7 @@ impl Hub {
                 let news = topics.get(&auction).map_or(0, |topic| topic.catch_up(read));
                 metrics::counter!("neighborbid_swept_events_total").increment(news);
             }
+            self.make_room();
             if is_all {
                 return Ok(());
             }

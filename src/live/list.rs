@@ -1,26 +1,35 @@
-//! One watched list on this node. Its newest updates are kept in full, of older ones the newest of
-//! each auction; each reader has a place in their order. Who is slow sees the newest of each
-//! auction, and nothing grows.
+//! One watched list on this node. Each reader has a place in the order of its updates. For readers
+//! who are behind, its newest updates are kept in full, of older ones the newest of each auction;
+//! what all have read is dropped. Who is slow sees the newest of each auction, and nothing grows.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque, btree_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use entity::ids::AuctionId;
 use tokio::sync::watch;
 
-use super::update::Update;
+use super::{memory::Memory, update::Update};
 
 /// How many of the newest updates a list keeps in full.
 const RECENT: usize = 256;
 
-/// Of how many auctions a list keeps the newest of the older updates.
+/// Of how many auctions a list keeps the newest of the older updates, and knows what it told last.
 const OLDER: usize = 10_000;
 
+/// How many bytes it takes to know what was told last of an auction, and to have an update in
+/// order.
+const LAST_BYTES: usize = 128;
+const TICK_BYTES: usize = 192;
+
 /// A watched list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct List {
+    memory: Arc<Memory>,
     kept: Mutex<Kept>,
     /// The newest place.
     newest: watch::Sender<u64>,
@@ -33,8 +42,17 @@ struct Kept {
     older: BTreeMap<u64, Tick>,
     /// The place among the older, by auction.
     older_of: HashMap<AuctionId, u64>,
-    /// The last kept update, by auction.
+    /// The last update that was told, by auction; and the auctions by its place.
     latest: HashMap<AuctionId, Last>,
+    latest_at: BTreeMap<u64, AuctionId>,
+    /// The newest place of which that is not known any more.
+    unknown: u64,
+    /// How many readers there are at each place.
+    readers: BTreeMap<u64, usize>,
+    /// How many bytes the updates take.
+    ticks: usize,
+    /// How many bytes are counted as held.
+    counted: usize,
     /// The newest place that was given up without a newer update of its auction.
     forgotten: u64,
     newest: u64,
@@ -58,6 +76,11 @@ struct Last {
 }
 
 impl List {
+    /// A list that nobody reads yet.
+    pub fn within(memory: Arc<Memory>) -> Self {
+        Self { memory, kept: Mutex::default(), newest: watch::Sender::default() }
+    }
+
     /// A panic while the lock was held leaves at worst an update untold.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
@@ -75,39 +98,158 @@ impl List {
         kept.newest += 1;
         let place = kept.newest;
         kept.latest.insert(auction, Last { place, sequence });
-        kept.recent.push_back(Tick { place, update, previous, before });
+        if let Some(former) = previous {
+            kept.latest_at.remove(&former.place);
+        }
+        kept.latest_at.insert(place, auction);
+        let tick = Tick { place, update, previous, before };
+        kept.ticks += tick.bytes();
+        kept.recent.push_back(tick);
         kept.shorten();
+        self.count(&mut kept);
         self.newest.send_replace(place);
+    }
+
+    /// A reader has passed from one place to another; nobody needs what all have passed.
+    fn pass(&self, kept: &mut Kept, from: Option<u64>, to: Option<u64>) {
+        if let Some(to) = to {
+            *kept.readers.entry(to).or_default() += 1;
+        }
+        if let Some(from) = from
+            && let Entry::Occupied(mut readers) = kept.readers.entry(from)
+        {
+            *readers.get_mut() -= 1;
+            if *readers.get() == 0 {
+                readers.remove();
+            }
+        }
+        kept.drop_read();
+        self.count(kept);
+    }
+
+    /// Holds less for readers who are behind. Says whether there was anything.
+    pub fn shrink(&self) -> bool {
+        let mut kept = self.kept();
+        let shrunk = kept.halve();
+        self.count(&mut kept);
+        shrunk
+    }
+
+    /// How many bytes it holds, about.
+    pub fn bytes(&self) -> usize {
+        self.kept().counted
+    }
+
+    fn count(&self, kept: &mut Kept) {
+        let bytes = kept.ticks + kept.latest.len() * LAST_BYTES;
+        self.memory.changed(kept.counted, bytes);
+        kept.counted = bytes;
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        let held = self.kept().counted;
+        self.memory.changed(held, 0);
+    }
+}
+
+impl Tick {
+    fn bytes(&self) -> usize {
+        TICK_BYTES + self.update.bytes()
     }
 }
 
 impl Kept {
     fn shorten(&mut self) {
-        if self.recent.len() <= RECENT {
-            return;
+        self.drop_read();
+        if self.recent.len() > RECENT
+            && let Some(tick) = self.recent.pop_front()
+        {
+            self.keep_older(tick);
         }
-        let Some(tick) = self.recent.pop_front() else { return };
+        if self.older.len() > OLDER {
+            self.forget_oldest();
+        }
+        if self.latest.len() > OLDER {
+            self.forget_latest();
+        }
+    }
+
+    /// Keeps one that is not recent any more in place of an older one of its auction.
+    fn keep_older(&mut self, tick: Tick) {
         let auction = tick.update.auction.listing.id;
-        if let Some(former) = self.older_of.insert(auction, tick.place) {
-            self.older.remove(&former);
+        if let Some(former) = self.older_of.insert(auction, tick.place)
+            && let Some(former) = self.older.remove(&former)
+        {
+            self.ticks -= former.bytes();
         }
         self.older.insert(tick.place, tick);
-        if self.older.len() > OLDER
-            && let Some((place, oldest)) = self.older.pop_first()
-        {
-            let auction = oldest.update.auction.listing.id;
-            self.older_of.remove(&auction);
-            if self.latest.get(&auction).is_some_and(|last| last.place == place) {
-                self.latest.remove(&auction);
-            }
-            self.forgotten = place;
+    }
+
+    /// Drops what every reader has read.
+    fn drop_read(&mut self) {
+        let read = self.readers.first_key_value().map_or(self.newest, |(place, _)| *place);
+        while self.recent.front().is_some_and(|tick| tick.place <= read) {
+            self.ticks -= self.recent.pop_front().map_or(0, |tick| tick.bytes());
         }
+        while self.older.first_key_value().is_some_and(|(place, _)| *place <= read) {
+            self.drop_oldest();
+        }
+    }
+
+    /// Gives up the oldest though somebody has not read it: what follows it is in doubt.
+    fn forget_oldest(&mut self) {
+        let Some(tick) = self.drop_oldest() else { return };
+        self.forgotten = self.forgotten.max(tick.place);
+        if let Some(auction) = self.latest_at.remove(&tick.place) {
+            self.latest.remove(&auction);
+            self.unknown = self.unknown.max(tick.place);
+        }
+    }
+
+    fn drop_oldest(&mut self) -> Option<Tick> {
+        let (_, tick) = self.older.pop_first()?;
+        self.older_of.remove(&tick.update.auction.listing.id);
+        self.ticks -= tick.bytes();
+        Some(tick)
+    }
+
+    /// Gives up to know what was told last of the auction that was quiet for longest.
+    fn forget_latest(&mut self) {
+        if let Some((place, auction)) = self.latest_at.pop_first() {
+            self.latest.remove(&auction);
+            self.unknown = self.unknown.max(place);
+        }
+    }
+
+    /// Gives up half of what is kept, the oldest of it; but final events only where there is
+    /// nothing else. Says whether there was anything.
+    fn halve(&mut self) -> bool {
+        for _ in 0..self.latest.len().div_ceil(2) {
+            self.forget_latest();
+        }
+        let some = self.recent.len().div_ceil(2);
+        let passed: Vec<_> = self.recent.drain(..some).collect();
+        passed.into_iter().for_each(|tick| self.keep_older(tick));
+        let half = self.older.len().div_ceil(2);
+        let is_final = |tick: &&Tick| tick.update.is_final();
+        let spared: Vec<_> = self.older.values().take(half).filter(is_final).cloned().collect();
+        let spared = if spared.len() == half { Vec::new() } else { spared };
+        for _ in 0..half {
+            self.forget_oldest();
+        }
+        for tick in spared {
+            self.ticks += tick.bytes();
+            self.keep_older(tick);
+        }
+        half > 0 || !self.latest.is_empty()
     }
 
     /// What follows a place, and whether it is one of the recent.
     fn after(&self, place: u64) -> Option<(&Tick, bool)> {
-        let first = self.recent.front()?.place;
-        if let Some(skipped) = (place + 1).checked_sub(first) {
+        let skipped = self.recent.front().and_then(|first| (place + 1).checked_sub(first.place));
+        if let Some(skipped) = skipped {
             let tick = self.recent.get(usize::try_from(skipped).ok()?)?;
             return Some((tick, true));
         }
@@ -139,6 +281,7 @@ impl Reader {
     /// Reads what comes from now on.
     pub fn new(list: Arc<List>) -> Self {
         let newest = list.newest.subscribe();
+        list.pass(&mut list.kept(), None, Some(0));
         let (start, place, whole_until, doubtful_until) = (0, 0, 0, 0);
         let mut reader =
             Self { list, newest, start, place, whole_until, doubtful_until, held_back: None };
@@ -148,7 +291,9 @@ impl Reader {
 
     /// Passes by all that was kept until now.
     pub fn skip_all(&mut self) {
-        let newest = self.list.kept().newest;
+        let mut kept = self.list.kept();
+        let newest = kept.newest;
+        self.list.pass(&mut kept, Some(self.place), Some(newest));
         (self.start, self.place, self.whole_until) = (newest, newest, newest);
     }
 
@@ -169,30 +314,31 @@ impl Reader {
 
     fn next_kept(&mut self) -> Option<Arc<Update>> {
         let list = Arc::clone(&self.list);
-        let kept = list.kept();
+        let mut kept = list.kept();
         let (tick, is_recent) = kept.after(self.place)?;
         if kept.forgotten > self.whole_until {
             self.doubtful_until = kept.newest;
         }
-        let is_jump = self.is_jump(tick, is_recent);
+        let is_jump = self.is_jump(tick, is_recent, kept.unknown);
+        let tick = tick.clone();
+        list.pass(&mut kept, Some(self.place), Some(tick.place));
         self.place = tick.place;
         if is_recent {
             // What is recent follows what was still there when this reader passed it.
             self.whole_until = tick.place;
         }
-        let tick = tick.clone();
         drop(kept);
         Some(self.give(tick, is_jump))
     }
 
     /// Whether this reader missed something between the auction's update before and this one; in
-    /// doubt, yes.
-    fn is_jump(&self, tick: &Tick, is_recent: bool) -> bool {
+    /// doubt, yes. Up to `unknown` it is not known of all auctions what was told of them.
+    fn is_jump(&self, tick: &Tick, is_recent: bool, unknown: u64) -> bool {
         let sequence = tick.update.sequence();
         match tick.previous {
             _ if tick.place <= self.doubtful_until => true,
             // Who once fell behind what is kept cannot tell a first sight from a jump.
-            None => self.doubtful_until > 0 && sequence > 1,
+            None => (self.doubtful_until > 0 || unknown > self.start) && sequence > 1,
             Some(previous) if previous.place <= self.start => false,
             Some(previous) => {
                 let was_given = is_recent || previous.place <= self.whole_until;
@@ -213,5 +359,12 @@ impl Reader {
                 before
             }
         }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut kept = self.list.kept();
+        self.list.pass(&mut kept, Some(self.place), None);
     }
 }

@@ -4,10 +4,7 @@
 //! What is told depends on the log and the database's clock alone: a list begins behind all that
 //! was committed before it, and the clock of this node says nothing.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{TimeDelta, Utc};
 use entity::Time;
@@ -15,10 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     bus::{AuctionNews, Bus, Listening, Subject},
-    list::{List, Reader},
-    matcher::{Look, Matcher, Message, Watched},
+    index::Index,
+    list::Reader,
+    matcher::{Look, Matcher, Message},
+    settings::LiveSettings,
     turns::Turns,
     update::Update,
+    watcher::{Share, Shares, Unwatched, Watcher},
 };
 use crate::{
     domain::{filter::Filter, increments::IncrementTable},
@@ -39,11 +39,15 @@ pub struct Lists {
     looks: Turns,
     bus: Arc<dyn Bus>,
     inbox: mpsc::Sender<Message>,
+    /// Locked after the state, where both are.
+    index: Arc<Mutex<Index>>,
+    shares: Arc<Shares>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    lists: HashMap<Arc<Filter>, Arc<List>>,
+    /// How many lists there are.
+    lists: usize,
     /// While there is any list: a list may show any auction, so all of them are listened to.
     listening: Option<Listening>,
     /// Counts the times when there was no list.
@@ -58,35 +62,56 @@ pub struct ListFeed {
     lists: Arc<Lists>,
     filter: Arc<Filter>,
     reader: Reader,
+    _share: Share,
 }
 
 impl Lists {
     /// No lists yet; matching runs until the last handle is gone.
     #[must_use]
     pub fn start(db: Db, table: IncrementTable, bus: Arc<dyn Bus>) -> Arc<Self> {
+        Self::within(LiveSettings::unlimited(), db, table, bus)
+    }
+
+    /// No lists yet, within these bounds.
+    #[must_use]
+    pub fn within(
+        settings: LiveSettings,
+        db: Db,
+        table: IncrementTable,
+        bus: Arc<dyn Bus>,
+    ) -> Arc<Self> {
         let (inbox, messages) = mpsc::channel(INBOX);
         let (state, looks) = (Mutex::default(), Turns::default());
-        let lists = Arc::new(Self { db: db.clone(), state, looks, bus, inbox });
-        let weak = Arc::downgrade(&lists);
-        let watched = move || weak.upgrade().map_or_else(Vec::new, |lists| lists.watched());
-        tokio::spawn(Matcher::new(db, table, watched).run(messages));
-        lists
+        let index = Arc::new(Mutex::new(Index::within(settings.list_bytes)));
+        let matcher = Matcher::new(db.clone(), table, Arc::clone(&index));
+        tokio::spawn(matcher.run(messages));
+        let shares = Shares::new(settings.lists_per_address, settings.lists_per_account);
+        Arc::new(Self { db, state, looks, bus, inbox, index, shares })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn watched(&self) -> Vec<Watched> {
-        let state = self.state();
-        state.lists.iter().map(|(filter, list)| (Arc::clone(filter), Arc::clone(list))).collect()
+    /// How many lists are watched, equal ones counted once.
+    pub fn len(&self) -> usize {
+        self.state().lists
+    }
+
+    /// Whether no list is watched.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes news of a commit; drops them when no list is watched here.
     pub fn receive(&self, news: &AuctionNews) {
         let epoch = {
             let state = self.state();
-            if state.lists.is_empty() {
+            if state.lists == 0 {
                 return;
             }
             state.epoch
@@ -97,19 +122,34 @@ impl Lists {
         }
     }
 
+    /// Begins to watch a list, for somebody who is not counted.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn watch(self: &Arc<Self>, filter: Filter) -> Result<ListFeed, Unwatched> {
+        self.watch_as(&Watcher::default(), filter).await
+    }
+
     /// Begins to watch a list: whatever is committed once this has returned is told, and nothing
     /// that was committed before it was called.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn watch(self: &Arc<Self>, filter: Filter) -> Result<ListFeed, DbErr> {
+    /// When the watcher watches as many as it may, or the database refuses.
+    pub async fn watch_as(
+        self: &Arc<Self>,
+        watcher: &Watcher,
+        filter: Filter,
+    ) -> Result<ListFeed, Unwatched> {
+        let _share = self.shares.take(watcher)?;
         let mut feed = {
             // Counted as a watcher before the lock is given back: the last one to leave looks.
             let mut state = self.state();
             state.listening.get_or_insert_with(|| self.listen());
             let filter = Arc::new(filter);
-            let list = Arc::clone(state.lists.entry(Arc::clone(&filter)).or_default());
-            ListFeed { lists: Arc::clone(self), filter, reader: Reader::new(list) }
+            let mut index = self.index();
+            let reader = Reader::new(index.list(&filter));
+            state.lists = index.len();
+            ListFeed { lists: Arc::clone(self), filter, reader, _share }
         };
         self.sweep().await?;
         feed.reader.skip_all();
@@ -138,7 +178,7 @@ impl Lists {
     async fn look(&self) -> Result<(), DbErr> {
         let (epoch, looked) = {
             let state = self.state();
-            if state.lists.is_empty() {
+            if state.lists == 0 {
                 return Ok(());
             }
             (state.epoch, state.looked)
@@ -170,9 +210,11 @@ impl Drop for ListFeed {
     fn drop(&mut self) {
         let mut state = self.lists.state();
         if self.reader.is_alone() {
-            state.lists.remove(&self.filter);
+            let mut index = self.lists.index();
+            index.remove(&self.filter);
+            state.lists = index.len();
         }
-        if state.lists.is_empty() {
+        if state.lists == 0 {
             *state = State { epoch: state.epoch + 1, ..State::default() };
         }
     }

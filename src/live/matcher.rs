@@ -7,18 +7,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use entity::{Time, enums::EventKind, ids::AuctionId};
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{bus::AuctionNews, known::Known, list::List, update::Update};
+use super::{bus::AuctionNews, index::Index, known::Known, list::List, pace::Pace, update::Update};
 use crate::{
     domain::{
         event::{AuctionState, Event},
-        filter::{Before, Filter, SearchableListing, Standing},
+        filter::{Before, SearchableListing, Standing},
         increments::IncrementTable,
         listing::{AuctionView, Listing},
     },
@@ -37,8 +37,8 @@ const EARLY: usize = 1_024;
 /// Of how many quiet auctions it is remembered what was told.
 const TOLD: usize = 100_000;
 
-/// A list, under its filter.
-pub(super) type Watched = (Arc<Filter>, Arc<List>);
+/// How many lists are told of an event before others may have a turn.
+const TOGETHER: usize = 64;
 
 /// What the matcher is sent. An epoch is the time in which there is any watched list.
 pub(super) enum Message {
@@ -65,7 +65,8 @@ pub(super) struct Look {
 pub(super) struct Matcher {
     db: Db,
     table: IncrementTable,
-    watched: Box<dyn Fn() -> Vec<Watched> + Send + Sync>,
+    index: Arc<Mutex<Index>>,
+    pace: Pace,
     /// None before the first look.
     epoch: Option<u64>,
     early: Vec<(u64, AuctionNews)>,
@@ -78,15 +79,12 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    pub fn new(
-        db: Db,
-        table: IncrementTable,
-        watched: impl Fn() -> Vec<Watched> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(db: Db, table: IncrementTable, index: Arc<Mutex<Index>>) -> Self {
         Self {
             db,
             table,
-            watched: Box::new(watched),
+            index,
+            pace: Pace::begin(),
             epoch: None,
             early: Vec::new(),
             since: Time::MAX_UTC,
@@ -183,7 +181,6 @@ impl Matcher {
 
     async fn try_take_all(&mut self, news: Vec<AuctionNews>) -> Result<(), DbErr> {
         self.prepare(&news).await?;
-        let lists = (self.watched)();
         let order: Vec<_> = news.iter().map(|news| news.event.auction).collect();
         let mut waiting: HashMap<AuctionId, BTreeMap<i64, AuctionNews>> = HashMap::new();
         for news in news {
@@ -192,7 +189,7 @@ impl Matcher {
         for auction in order {
             let next = waiting.get_mut(&auction).and_then(BTreeMap::pop_first);
             if let Some((_, AuctionNews { event, listing })) = next {
-                self.take(&event, listing, &lists).await?;
+                self.take(&event, listing).await?;
             }
         }
         Ok(())
@@ -223,7 +220,7 @@ impl Matcher {
     }
 
     /// Whether it is not known how an auction stood after an event.
-    fn is_in_the_dark(&self, auction: AuctionId, after: i64) -> bool {
+    fn is_in_the_dark(&mut self, auction: AuctionId, after: i64) -> bool {
         after > 0 && self.known.state(auction, after).is_none()
     }
 
@@ -241,10 +238,9 @@ impl Matcher {
             let read = events::after_each(&self.db.read, &asked, READ).await?;
             let is_all = (read.len() as i64) < READ;
             self.load_listings(&read).await?;
-            let lists = (self.watched)();
             for event in read {
                 places.insert(event.auction, event.sequence());
-                self.take(&event, None, &lists).await?;
+                self.take(&event, None).await?;
             }
             if is_all {
                 return Ok(());
@@ -254,12 +250,7 @@ impl Matcher {
     }
 
     /// Tells an event, if it is the next of its auction.
-    async fn take(
-        &mut self,
-        event: &Event,
-        listing: Option<Arc<Listing>>,
-        lists: &[Watched],
-    ) -> Result<(), DbErr> {
+    async fn take(&mut self, event: &Event, listing: Option<Arc<Listing>>) -> Result<(), DbErr> {
         let (auction, sequence) = (event.auction, event.sequence());
         let Some(&told) = self.told.get(&auction) else { return Ok(()) };
         if sequence == told && self.is_in_the_dark(auction, told) {
@@ -280,11 +271,42 @@ impl Matcher {
                 _ => Some(Arc::clone(&words)),
             };
             let before = standing.map(|standing| Before { standing, listing: former.as_deref() });
-            tell(event, &words, before, state, lists);
+            let lists = self.index().told(before, &words, Standing::of(&event.state));
+            self.tell(event, &words, state, &lists).await;
         }
         self.told.insert(auction, sequence);
         self.known.set_state(event);
         Ok(())
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands an event to the lists that it concerns. Others have their turns meanwhile, for there
+    /// may be many; the next event waits until all have this one.
+    async fn tell(
+        &mut self,
+        event: &Event,
+        words: &SearchableListing,
+        state: Option<AuctionState>,
+        lists: &[Arc<List>],
+    ) {
+        if !lists.is_empty() {
+            let listing = words.listing();
+            let view = |state| AuctionView { listing: Arc::clone(listing), state };
+            let state = state.filter(|_| event.is_final());
+            let moment_before = state.map(|state| Arc::new(Update::snapshot(view(state))));
+            let update = Arc::new(Update::of_event(event, listing));
+            for some in lists.chunks(TOGETHER) {
+                for list in some {
+                    list.keep(Arc::clone(&update), moment_before.clone());
+                }
+                self.pace.rest().await;
+            }
+            self.index().make_room();
+        }
+        self.pace.rest().await;
     }
 
     /// How an auction stood before its first event; it was not there at all if that opened it as
@@ -354,30 +376,6 @@ impl Matcher {
                 self.is_failing = true;
                 tracing::warn!(%error, "telling lists");
             }
-        }
-    }
-}
-
-/// Hands an event to every list that it concerns.
-fn tell(
-    event: &Event,
-    words: &Arc<SearchableListing>,
-    before: Option<Before<'_>>,
-    state: Option<AuctionState>,
-    lists: &[Watched],
-) {
-    let standing = Standing::of(&event.state);
-    let mut update = None;
-    for (filter, list) in lists {
-        if filter.tells(before, words, standing) {
-            let (update, moment_before) = update.get_or_insert_with(|| {
-                let listing = words.listing();
-                let view = |state| AuctionView { listing: Arc::clone(listing), state };
-                let state = state.clone().filter(|_| event.is_final());
-                let moment_before = state.map(|state| Arc::new(Update::snapshot(view(state))));
-                (Arc::new(Update::of_event(event, listing)), moment_before)
-            });
-            list.keep(Arc::clone(update), moment_before.clone());
         }
     }
 }

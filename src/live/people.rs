@@ -18,7 +18,9 @@ use tokio::sync::broadcast::{Receiver, Sender, error::RecvError};
 
 use super::{
     bus::{Bus, Listening, PersonNews, Subject},
+    settings::LiveSettings,
     turns::Turns,
+    watcher::{Share, Shares, Unwatched, Watcher},
 };
 use crate::{
     domain::ledger::Balances,
@@ -39,6 +41,7 @@ pub struct People {
     bus: Arc<dyn Bus>,
     watched: Mutex<HashMap<UserId, Person>>,
     looks: Turns,
+    shares: Arc<Shares>,
     /// The database's time at the last look.
     looked: Mutex<Option<Time>>,
 }
@@ -81,14 +84,16 @@ pub struct OwnFeed {
     hold: Hold,
     ring: Receiver<OwnUpdate>,
     is_new: bool,
+    _share: Share,
 }
 
 impl People {
     /// Nobody watches yet; the other nodes are heard by `bus`.
     #[must_use]
-    pub fn new(db: Db, bus: Arc<dyn Bus>) -> Arc<Self> {
+    pub fn new(db: Db, bus: Arc<dyn Bus>, settings: &LiveSettings) -> Arc<Self> {
         let (watched, looks, looked) = (Mutex::default(), Turns::default(), Mutex::default());
-        Arc::new(Self { db, bus, watched, looks, looked })
+        let shares = Shares::new(usize::MAX, settings.own_feeds_per_account);
+        Arc::new(Self { db, bus, watched, looks, shares, looked })
     }
 
     fn watched(&self) -> MutexGuard<'_, HashMap<UserId, Person>> {
@@ -106,8 +111,10 @@ impl People {
     /// and no notification that was committed before it was called.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn watch(self: &Arc<Self>, user: UserId) -> Result<OwnFeed, DbErr> {
+    /// When the person watches as often as may be, or the database refuses.
+    pub async fn watch(self: &Arc<Self>, user: UserId) -> Result<OwnFeed, Unwatched> {
+        // Each is told by a read of the wallet.
+        let _share = self.shares.take(&Watcher::new(None, Some(user)))?;
         let hold = self.hold(user);
         self.sweep().await?;
         let ring = {
@@ -115,7 +122,7 @@ impl People {
             // It is there as long as it is held.
             watched.entry(user).or_insert_with(|| self.person(user)).ring.subscribe()
         };
-        Ok(OwnFeed { hold, ring, is_new: true })
+        Ok(OwnFeed { hold, ring, is_new: true, _share })
     }
 
     fn hold(self: &Arc<Self>, user: UserId) -> Hold {

@@ -15,6 +15,8 @@ use uuid::Uuid;
 use super::{
     bus::{Bus, Listening, Report, Subject},
     hub::Hub,
+    settings::LiveSettings,
+    watcher::{Share, Shares, Unwatched, Watcher},
 };
 
 /// How often a node reports what changed: its pulse, too.
@@ -39,6 +41,7 @@ pub struct Presence {
     bus: Arc<dyn Bus>,
     others: Mutex<HashMap<AuctionId, HashMap<Uuid, Count>>>,
     watched: Mutex<HashMap<AuctionId, watch::Sender<u32>>>,
+    shares: Arc<Shares>,
 }
 
 /// What another node said.
@@ -55,6 +58,7 @@ pub struct PresenceFeed {
     auction: AuctionId,
     count: watch::Receiver<u32>,
     is_new: bool,
+    _share: Share,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,8 +68,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Presence {
     /// The numbers of `hub`, and those that `bus` brings.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, bus: Arc<dyn Bus>) -> Arc<Self> {
-        Arc::new(Self { hub, bus, others: Mutex::default(), watched: Mutex::default() })
+    pub fn new(hub: Arc<Hub>, bus: Arc<dyn Bus>, settings: &LiveSettings) -> Arc<Self> {
+        let shares = Shares::new(settings.presences_per_address, usize::MAX);
+        Arc::new(Self { hub, bus, others: Mutex::default(), watched: Mutex::default(), shares })
     }
 
     /// How many watch an auction now.
@@ -78,13 +83,20 @@ impl Presence {
     }
 
     /// Begins to watch how many watch.
-    #[must_use]
-    pub fn watch(self: &Arc<Self>, auction: AuctionId) -> PresenceFeed {
+    ///
+    /// # Errors
+    /// When the watcher watches as many as it may.
+    pub fn watch(
+        self: &Arc<Self>,
+        watcher: &Watcher,
+        auction: AuctionId,
+    ) -> Result<PresenceFeed, Unwatched> {
+        let _share = self.shares.take(watcher)?;
         let now = self.count(auction);
         let mut watched = lock(&self.watched);
         let sender = watched.entry(auction).or_insert_with(|| watch::Sender::new(now));
         let count = sender.subscribe();
-        PresenceFeed { presence: Arc::clone(self), auction, count, is_new: true }
+        Ok(PresenceFeed { presence: Arc::clone(self), auction, count, is_new: true, _share })
     }
 
     /// Reports to the other nodes, and tells those who watch a number, until the house closes.

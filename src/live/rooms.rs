@@ -8,6 +8,7 @@ use super::{
     lists::Lists,
     people::People,
     presence::Presence,
+    settings::LiveSettings,
 };
 use crate::{domain::increments::IncrementTable, store::connection::Db};
 
@@ -27,13 +28,24 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Empty rooms that read from `db` and hear the other nodes by `bus`.
+    /// Empty rooms that read from `db` and hear the other nodes by `bus`, where nobody is counted.
     #[must_use]
     pub fn open(db: &Db, table: &IncrementTable, bus: Arc<dyn Bus>) -> Self {
-        let hub = Hub::new(db.clone(), table.clone(), Arc::clone(&bus));
-        let lists = Lists::start(db.clone(), table.clone(), Arc::clone(&bus));
-        let people = People::new(db.clone(), Arc::clone(&bus));
-        let presence = Presence::new(Arc::clone(&hub), Arc::clone(&bus));
+        Self::within(LiveSettings::unlimited(), db, table, bus)
+    }
+
+    /// Empty rooms within these bounds.
+    #[must_use]
+    pub fn within(
+        settings: LiveSettings,
+        db: &Db,
+        table: &IncrementTable,
+        bus: Arc<dyn Bus>,
+    ) -> Self {
+        let hub = Hub::new(db.clone(), table.clone(), Arc::clone(&bus), &settings);
+        let lists = Lists::within(settings, db.clone(), table.clone(), Arc::clone(&bus));
+        let people = People::new(db.clone(), Arc::clone(&bus), &settings);
+        let presence = Presence::new(Arc::clone(&hub), Arc::clone(&bus), &settings);
         Self { hub, lists, people, presence, bus }
     }
 

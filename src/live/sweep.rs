@@ -24,8 +24,17 @@ pub async fn run(rooms: Rooms, stop: CancellationToken) {
     let auctions = every_while(health(), "auctions", || rooms.hub.sweep());
     let lists = every_while(health(), "lists", || rooms.lists.sweep());
     let people = every_while(health(), "people", || rooms.people.sweep());
+    let tidies = async {
+        loop {
+            metrics::gauge!("neighborbid_ring_bytes").set(rooms.hub.ring_bytes() as f64);
+            metrics::gauge!("neighborbid_lists").set(rooms.lists.len() as f64);
+            sleep(WELL).await;
+            rooms.hub.tidy();
+        }
+    };
     tokio::select! {
         _ = async { tokio::join!(auctions, lists, people) } => {}
+        () = tidies => {}
         () = stop.cancelled() => {}
     }
 }

@@ -1,6 +1,6 @@
 //! One watched auction on this node: news put in order, holes filled from the log, and everything
-//! handed to all watchers through one bounded ring. A watcher that falls behind loses its place
-//! in the ring and nothing else happens: nobody waits for it, nothing grows.
+//! handed to all watchers through one bounded ring. A watcher is a place in it: one that falls
+//! behind loses its place and nothing else happens: nobody waits for it, nothing grows.
 //!
 //! What was handed on is never corrected. It need not be: news come from nodes alone, after their
 //! commit, so they say what the log says; unless the database itself forgets what it acknowledged
@@ -13,18 +13,18 @@ use std::{
 };
 
 use entity::{enums::EventKind, ids::AuctionId};
-use tokio::sync::{self, OnceCell, broadcast};
+use tokio::sync::{self, OnceCell, watch};
 
-use super::{bus::AuctionNews, update::Update};
+use super::{bus::AuctionNews, memory::Memory, turns::Turns, update::Update};
 use crate::domain::listing::AuctionView;
 
 /// How many updates a watcher may be behind before it is sent a snapshot instead.
-const RING: usize = 256;
+const RING: i64 = 256;
 
-/// How many updates are kept at hand for those who come back; and how many after somebody came
-/// back from further, for as long as others may follow.
+/// How many updates are kept at hand; and how many after somebody came back from further, while
+/// that one reads them and others may follow.
 const KEPT: usize = 256;
-const KEPT_LONGER: usize = 1_000;
+const KEPT_LONGER: usize = 1_256;
 const FOLLOWERS: Duration = Duration::from_secs(60);
 
 /// How many early or late news wait for a hole to be filled; beyond it the log is read instead.
@@ -37,17 +37,27 @@ pub(super) struct Topic {
     pub loaded: OnceCell<()>,
     /// Held by the one who reads older events for all who come back.
     pub remembering: sync::Mutex<()>,
+    /// Turns of those who ask the log for what was not told here yet.
+    pub asking: Turns,
+    /// The newest sequence: wakes the watchers.
+    newest: watch::Sender<i64>,
+    /// What all topics keep.
+    memory: Arc<Memory>,
     line: Mutex<Line>,
 }
 
 #[derive(Debug)]
 struct Line {
-    ring: broadcast::Sender<Arc<Update>>,
     /// The newest update, and the one before it.
     current: Option<Arc<Update>>,
     previous: Option<Arc<Update>>,
-    /// The newest events, without a hole, up to `current`.
+    /// The newest events, without a hole, up to `current`: the ring.
     kept: VecDeque<Arc<Update>>,
+    /// How many bytes they take, and how many are counted as held.
+    bytes: usize,
+    counted: usize,
+    /// When the last one came.
+    used: Instant,
     /// Until when more of them are kept.
     followers_until: Option<Instant>,
     /// AuctionNews that came before the auction was loaded or after a hole.
@@ -60,29 +70,89 @@ struct Line {
     is_doubted: bool,
 }
 
-/// Where a watcher stands when it begins: no event falls between `current` and `ring`.
+/// The newest update, and the one before it.
 #[derive(Debug)]
 pub(super) struct Position {
     pub current: Arc<Update>,
     pub previous: Option<Arc<Update>>,
-    pub ring: broadcast::Receiver<Arc<Update>>,
+}
+
+/// What follows a watcher's place.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The next event.
+    Event(Arc<Update>),
+    /// The watcher is too far behind.
+    Behind,
+    /// Nothing yet.
+    Nothing,
 }
 
 impl Topic {
-    pub fn new(auction: AuctionId) -> Self {
+    pub fn new(auction: AuctionId, memory: Arc<Memory>) -> Self {
         let line = Line {
-            ring: broadcast::Sender::new(RING),
             current: None,
             previous: None,
             kept: VecDeque::new(),
+            bytes: 0,
+            counted: 0,
+            used: Instant::now(),
             followers_until: None,
             pending: BTreeMap::new(),
             announced: 0,
             is_filling: false,
             is_doubted: false,
         };
-        let (loaded, remembering) = (OnceCell::new(), sync::Mutex::new(()));
-        Self { auction, loaded, remembering, line: Mutex::new(line) }
+        Self {
+            auction,
+            loaded: OnceCell::new(),
+            remembering: sync::Mutex::new(()),
+            asking: Turns::default(),
+            newest: watch::Sender::default(),
+            memory,
+            line: Mutex::new(line),
+        }
+    }
+
+    /// Counts what is kept, and wakes the watchers if anything is new.
+    fn settle(&self, line: &mut Line) {
+        self.memory.changed(line.counted, line.bytes);
+        line.counted = line.bytes;
+        let newest = line.newest().unwrap_or_default();
+        self.newest.send_if_modified(|known| std::mem::replace(known, newest) != newest);
+    }
+
+    /// Wakes whenever there is something new.
+    pub fn listen(&self) -> watch::Receiver<i64> {
+        self.newest.subscribe()
+    }
+
+    /// What follows `last`. A watcher is never too far behind in what it was promised when it
+    /// came, up to `promised`, as long as that is kept.
+    pub fn after(&self, last: i64, promised: i64) -> Step {
+        let line = self.line();
+        let newest = line.newest().unwrap_or_default();
+        if last >= newest {
+            return Step::Nothing;
+        }
+        let is_near = last < promised || newest - last <= RING;
+        match line.kept(last + 1).filter(|_| is_near) {
+            Some(update) => Step::Event(Arc::clone(update)),
+            None => Step::Behind,
+        }
+    }
+
+    /// When the last event came.
+    pub fn used(&self) -> Instant {
+        self.line().used
+    }
+
+    /// Gives up all that is kept: whoever needs it gets a snapshot.
+    pub fn shrink(&self) {
+        let mut line = self.line();
+        (line.kept, line.bytes) = (VecDeque::new(), 0);
+        line.followers_until = None;
+        self.settle(&mut line);
     }
 
     /// A panic while the lock was held cannot leave the line half-changed: each change is one
@@ -97,6 +167,7 @@ impl Topic {
         let mut line = self.line();
         line.current = Some(Arc::new(Update::snapshot(view)));
         line.drain();
+        self.settle(&mut line);
         line.begin_filling()
     }
 
@@ -118,6 +189,7 @@ impl Topic {
         }
         line.pending.insert(sequence, news);
         line.drain();
+        self.settle(&mut line);
         line.begin_filling()
     }
 
@@ -125,6 +197,7 @@ impl Topic {
     pub fn fill(&self, read: Vec<AuctionNews>) -> bool {
         let mut line = self.line();
         line.take_all(read);
+        self.settle(&mut line);
         line.is_filling = line.is_behind();
         line.is_filling
     }
@@ -134,33 +207,34 @@ impl Topic {
         let mut line = self.line();
         let before = line.newest().unwrap_or_default();
         line.take_all(read);
+        self.settle(&mut line);
         line.newest().map_or(0, |newest| newest.abs_diff(before))
     }
 
-    /// The events after `after`, oldest first; `None` when not all of them are at hand.
-    pub fn since(&self, after: i64) -> Option<Vec<Arc<Update>>> {
-        let line = self.line();
-        let missed = usize::try_from(line.newest()?.checked_sub(after)?).ok()?;
-        let skipped = line.kept.len().checked_sub(missed)?;
-        Some(line.kept.iter().skip(skipped).cloned().collect())
+    /// The event of a sequence, if it is at hand.
+    pub fn kept(&self, sequence: i64) -> Option<Arc<Update>> {
+        self.line().kept(sequence).cloned()
     }
 
     /// The sequence after which all events are at hand.
     pub fn reach(&self) -> i64 {
-        let line = self.line();
-        line.newest().unwrap_or_default() - line.kept.len() as i64
+        self.line().reach()
     }
 
-    /// Keeps older events at hand, for others who come back from as far.
-    pub fn remember(&self, older: Vec<Arc<Update>>) {
+    /// Keeps older events at hand, for others who come back from as far; for some time even if
+    /// that `is_far`.
+    pub fn remember(&self, older: Vec<Arc<Update>>, is_far: bool) {
         let mut line = self.line();
-        line.followers_until = Some(Instant::now() + FOLLOWERS);
+        if is_far {
+            line.followers_until = Some(Instant::now() + FOLLOWERS);
+        }
         for update in older.into_iter().rev() {
-            let reach = line.newest().unwrap_or_default() - line.kept.len() as i64;
-            if update.sequence() == reach {
+            if update.sequence() == line.reach() {
+                line.bytes += update.bytes();
                 line.kept.push_front(update);
             }
         }
+        self.settle(&mut line);
     }
 
     /// Whether nothing can follow what watchers were given.
@@ -206,17 +280,24 @@ impl Topic {
     /// A watcher's place to begin from; `None` before the topic is loaded.
     pub fn position(&self) -> Option<Position> {
         let line = self.line();
-        Some(Position {
-            current: line.current.clone()?,
-            previous: line.previous.clone(),
-            ring: line.ring.subscribe(),
-        })
+        Some(Position { current: line.current.clone()?, previous: line.previous.clone() })
     }
 }
 
 impl Line {
     fn newest(&self) -> Option<i64> {
         self.current.as_ref().map(|update| update.sequence())
+    }
+
+    /// The sequence after which all is kept.
+    fn reach(&self) -> i64 {
+        self.newest().unwrap_or_default() - self.kept.len() as i64
+    }
+
+    /// The event of a sequence, if it is kept.
+    fn kept(&self, sequence: i64) -> Option<&Arc<Update>> {
+        let place = sequence.checked_sub(self.reach())?.checked_sub(1)?;
+        self.kept.get(usize::try_from(place).ok()?)
     }
 
     fn is_behind(&self) -> bool {
@@ -237,11 +318,13 @@ impl Line {
     }
 
     fn keep(&mut self, update: Arc<Update>) {
+        self.bytes += update.bytes();
+        self.used = Instant::now();
         self.kept.push_back(update);
         let waits = self.followers_until.is_some_and(|until| Instant::now() < until);
         let most = if waits { KEPT_LONGER } else { KEPT };
         while self.kept.len() > most {
-            self.kept.pop_front();
+            self.bytes -= self.kept.pop_front().map_or(0, |update| update.bytes());
         }
     }
 
@@ -264,9 +347,14 @@ impl Line {
             let update = Arc::new(Update::of_event(&news.event, listing));
             self.previous = Some(current);
             self.current = Some(Arc::clone(&update));
-            self.keep(Arc::clone(&update));
-            // Fails only when nobody listens yet.
-            let _ = self.ring.send(update);
+            self.keep(update);
         }
+    }
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        let held = self.line().counted;
+        self.memory.changed(held, 0);
     }
 }

@@ -8,6 +8,7 @@ use entity::{Time, enums::EventKind};
 use crate::domain::{
     event::{Bid, Event, is_final},
     listing::{AuctionView, Listing},
+    user::User,
 };
 
 /// A snapshot of an auction, or an event with the auction as it was right after it.
@@ -54,6 +55,20 @@ impl Update {
     #[must_use]
     pub fn to_snapshot(&self) -> Self {
         Self::snapshot(self.auction.clone())
+    }
+
+    /// How many bytes it takes to keep it, about; the words of an auction with the edit that
+    /// brought them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const ALONE: usize = size_of::<Update>() + size_of::<Bid>() + 2 * size_of::<User>() + 64;
+        let listing = &self.auction.listing;
+        match self.kind {
+            UpdateKind::Event(EventKind::Edited) => {
+                ALONE + size_of::<Listing>() + listing.title.len() + listing.description.len()
+            }
+            _ => ALONE,
+        }
     }
 
     /// The newest event that it includes.

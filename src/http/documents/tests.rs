@@ -314,8 +314,11 @@ fn documents() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    // CASES=20000 looks for longer.
     #![proptest_config(ProptestConfig {
-        cases: 64, failure_persistence: None, ..Default::default()
+        cases: std::env::var("CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64),
+        failure_persistence: None,
+        ..Default::default()
     })]
 
     #[test]

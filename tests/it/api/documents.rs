@@ -48,7 +48,7 @@ on_both! {
     }
 
     async fn the_limits_of_documents_are_settings(db: &TestDatabase) {
-        let flags = ["--depth", "3", "--aliases", "1", "--fields", "5", "--complexity", "30"];
+        let flags = ["--depth", "3", "--aliases", "1", "--fields", "5", "--complexity", "100"];
         let (house, client) = open(db, &flags).await;
         for (document, fits) in [
             ("{ a: __typename }", true),

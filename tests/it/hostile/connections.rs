@@ -246,6 +246,9 @@ async fn behind_a_proxy_the_bounds_are_of_the_address_that_it_gives() {
         assert_eq!(status, expected, "{forwarded}");
         open.push(stream);
     }
+    let refused =
+        answer(&mut say(&all.1, &post("x-forwarded-for: 2001:db8:1:2::9\r\n", "{}")).await).await;
+    assert!(refused.contains("RATE_LIMITED") && refused.contains("retry-after: 5"), "{refused}");
     ended(all).await;
 }
 

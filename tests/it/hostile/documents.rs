@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 
 use super::address;
@@ -303,6 +304,25 @@ async fn introspection_may_be_off() {
     }
     let reply = client.ask("{ __typename auctions { nodes { __typename } } }").await;
     assert_eq!(reply.code(), None, "{}", reply.text);
+    server.stop();
+    database.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_has_its_time_and_says_so() {
+    let database = database::postgres().await;
+    let flags = [&OPEN[..], &["--query-timeout-seconds", "1"]].concat();
+    let server = Server::start(&database.url, &flags);
+    let client = Client::of(&server.address);
+    let db = database.open().await;
+    let held = db.write.begin().await.unwrap();
+    held.execute_unprepared("LOCK TABLE auctions IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let reply = client.ask("{ auctions { nodes { id } } }").await;
+    assert_eq!((reply.code(), reply.status), (Some("OVERLOADED"), 200), "{}", reply.text);
+    assert_eq!(client.ask("{ __typename }").await.code(), None);
+    held.rollback().await.unwrap();
+    assert_eq!(client.ask("{ auctions { nodes { id } } }").await.code(), None);
+    db.close().await;
     server.stop();
     database.finish().await;
 }

@@ -27,6 +27,11 @@ const GUARD: Duration = Duration::from_secs(60);
 
 const CASES: usize = 150;
 
+const UPGRADE: &str = "GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
+                       upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                       sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+                       sec-websocket-protocol: graphql-transport-ws\r\n\r\n";
+
 /// Something like JSON that a client may send in any place.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -191,16 +196,13 @@ async fn random_messages_close_a_socket_at_most() {
 async fn random_bytes_end_a_connection_at_most() {
     let database = database::sqlite().await;
     let server = Server::start(&database.url, &["--rate-limit", "off"]);
-    let upgrade = "GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
-                   upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
-                   sec-websocket-protocol: graphql-transport-ws\r\n\r\n";
     let begun = prop::sample::select(vec![
         "",
         "GET ",
         "POST /graphql HTTP/1.1\r\n",
         "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
          transfer-encoding: chunked\r\n\r\n",
-        upgrade,
+        UPGRADE,
     ]);
     let bytes = prop::collection::vec(prop::num::u8::ANY, 0..200);
     for (begun, bytes) in cases((begun, bytes)) {

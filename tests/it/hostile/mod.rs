@@ -4,6 +4,7 @@
 mod connections;
 mod documents;
 mod gibberish;
+mod live;
 mod rates;
 
 use std::net::SocketAddr;

@@ -275,6 +275,11 @@ impl Socket {
         Ok(id)
     }
 
+    /// Ends an operation.
+    pub async fn end(&mut self, id: &str) -> Result<(), Lost> {
+        self.send(json!({ "type": "complete", "id": id })).await
+    }
+
     /// The next message for one operation.
     async fn message(&mut self, id: &str) -> Result<Value, Lost> {
         loop {

@@ -21,7 +21,7 @@ use neighborbid::{
         AccountBounds, BidOutcome, Clock, CreateAuction, Engine, LaneSettings, PasswordSettings,
         PlaceBid, Rules, Session, WalletMove, grant_admin,
     },
-    live::{bus::NoBus, hub::Hub, rooms::Rooms, sweep},
+    live::{bus::NoBus, hub::Hub, rooms::Rooms, settings::LiveSettings, sweep},
     store::{connection::Db, users},
 };
 use sea_orm::TransactionTrait;
@@ -103,8 +103,27 @@ impl TestHouse {
         Self::start(db, lanes, clock, held).await
     }
 
+    /// In real time, with live updates within bounds of one's own choice.
+    pub async fn watched_within(database: &TestDatabase, bounds: LiveSettings) -> Self {
+        let db = database.open().await;
+        let lanes = LaneSettings { lanes: db.writers(), batch: 64, queue: 4_096, share: 4_096 };
+        let rooms = Rooms::within(bounds, &db, &rules().increments, Arc::new(NoBus));
+        let unused = Arc::new(Mutex::new(chrono::Utc::now()));
+        Self::in_rooms(rooms, db, lanes, Clock::Real, unused).await
+    }
+
     async fn start(db: Db, lanes: LaneSettings, clock: Clock, held: Arc<Mutex<Time>>) -> Self {
         let rooms = Rooms::open(&db, &rules().increments, Arc::new(NoBus));
+        Self::in_rooms(rooms, db, lanes, clock, held).await
+    }
+
+    async fn in_rooms(
+        rooms: Rooms,
+        db: Db,
+        lanes: LaneSettings,
+        clock: Clock,
+        held: Arc<Mutex<Time>>,
+    ) -> Self {
         let hub = Arc::clone(&rooms.hub);
         let engine = Engine::start(db.clone(), rules(), clock, lanes, rooms.clone()).await.unwrap();
         Self { engine, hub, rooms, db, clock: held }
