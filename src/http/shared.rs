@@ -249,7 +249,7 @@ impl Group {
     /// The answer to one update: made once for all, or for this viewer alone where it depends on
     /// who asks.
     pub async fn answer(
-        &self,
+        self: &Arc<Self>,
         schema: &Schema,
         update: &Arc<Update>,
         session: Option<&Arc<Session>>,
@@ -257,7 +257,9 @@ impl Group {
         if session.is_some() && self.reads_viewer.load(Ordering::Relaxed) {
             return self.execute(schema, update, session).await.answer;
         }
-        let made = self.made(schema, update).await;
+        let Some(made) = self.shared_answer(schema, update).await else {
+            return self.execute(schema, update, session).await.answer;
+        };
         if made.reads_viewer && session.is_some() {
             self.reads_viewer.store(true, Ordering::Relaxed);
             return self.execute(schema, update, session).await.answer;
@@ -265,11 +267,29 @@ impl Group {
         made.answer
     }
 
-    /// The answer to one update for whoever is signed out: kept, or made now and kept.
+    /// The answer to one update for whoever is signed out. What is not kept is made by a task of
+    /// its own: others wait for it, and the watcher who needed it first may be one whose socket
+    /// takes nothing, and who is not polled until it does. None if that task broke.
+    async fn shared_answer(
+        self: &Arc<Self>,
+        schema: &Schema,
+        update: &Arc<Update>,
+    ) -> Option<Made> {
+        let kept = self.shared.answers.get(&self.place_of(update));
+        if let Some(made) = kept.filter(Made::is_fresh) {
+            return Some(made);
+        }
+        let (group, schema, update) = (Arc::clone(self), schema.clone(), Arc::clone(update));
+        tokio::spawn(async move { group.made(&schema, &update).await }).await.ok()
+    }
+
+    fn place_of(&self, update: &Update) -> (u64, Mark) {
+        (self.number, (update.sequence(), update.kind == UpdateKind::Snapshot))
+    }
+
+    /// Kept, or made now and kept.
     async fn made(&self, schema: &Schema, update: &Arc<Update>) -> Made {
-        let is_snapshot = update.kind == UpdateKind::Snapshot;
-        let (answers, key) =
-            (&self.shared.answers, (self.number, (update.sequence(), is_snapshot)));
+        let (answers, key) = (&self.shared.answers, self.place_of(update));
         loop {
             match answers.get_value_or_guard_async(&key).await {
                 Ok(made) if made.is_fresh() => return made,

@@ -326,3 +326,40 @@ async fn a_query_has_its_time_and_says_so() {
     server.stop();
     database.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watcher_who_takes_nothing_holds_up_no_answer_that_others_wait_for() {
+    // Nobody is let go for being slow while this runs.
+    let (database, server, client) = serve(&["--socket-write-timeout-seconds", "600"]).await;
+    let auction = wordy(&client, 1).await.remove(0);
+    let bidders = [client.sign_up("one", None).await, client.sign_up("two", None).await];
+    for bidder in &bidders {
+        bidder.deposit(10_000_000).await;
+    }
+    let of = format!("auctionUpdated(auctionId: \"{auction}\")");
+    let same = format!("subscription {{ {of} {{ auction {{ bids {{ nodes {{ id }} }} }} }} }}");
+    let mut silent = Vec::new();
+    for number in 0..5 {
+        let mut socket = Socket::open(&client).await;
+        // Large, and at hand: while it is sent, the other one has begun to read the database.
+        let texts = each(30, |n| format!("s{number}a{n}: description "));
+        let large = format!("subscription {{ {of} {{ auction {{ {texts} }} }} }}");
+        socket.begin("large", &large).await;
+        socket.begin("same", &same).await;
+        silent.push(socket);
+    }
+    let mut honest = Socket::open(&client).await;
+    honest.begin("same", &same).await;
+    assert_eq!(honest.next().await.unwrap()["type"], "next");
+    for bid in 0..20_i32 {
+        let amount = 20_000 + 100 * i64::from(bid);
+        let reply = bidders[usize::from(bid % 2 == 0)].bid(&auction, amount).await;
+        assert!(reply.refusals().is_empty(), "{}", reply.text);
+        // A guard: pings come all the while, so the socket itself never seems silent.
+        let next = tokio::time::timeout(Duration::from_secs(60), honest.next()).await;
+        assert_eq!(next.expect("held up").unwrap()["type"], "next");
+    }
+    drop((silent, honest));
+    server.stop();
+    database.finish().await;
+}
