@@ -93,7 +93,8 @@ pub struct House {
     stop: CancellationToken,
     sockets: tokio_util::task::TaskTracker,
     connections: Vec<Arc<Connections>>,
-    server: JoinHandle<()>,
+    /// For clients, and for operators.
+    servers: (JoinHandle<()>, Option<JoinHandle<()>>),
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -151,19 +152,14 @@ impl House {
         }
         let mut connections = vec![public.0.connections()];
         connections.extend(admin.iter().map(|(listener, _)| listener.connections()));
-        let operators =
-            admin.map(|(admin, _)| admin.serve(admin_router(app.clone()), stop.clone()));
-        let operators = operators.map(tokio::spawn);
-        let clients = public.0.serve(router(app), stop.clone());
-        let server = tokio::spawn(async move {
-            clients.await;
-            // The last that is told is that we close.
-            if let Some(operators) = operators {
-                let _ = operators.await;
-            }
+        // Operators are answered until nothing is left to be told.
+        let operators = admin.map(|(admin, _)| {
+            tokio::spawn(admin.serve(admin_router(app.clone()), CancellationToken::new()))
         });
+        let server = tokio::spawn(public.0.serve(router(app), stop.clone()));
         let admin = admin_address;
-        Ok(Self { engine, address, admin, db, nats, stop, sockets, connections, server, workers })
+        let servers = (server, operators);
+        Ok(Self { engine, address, admin, db, nats, stop, sockets, connections, servers, workers })
     }
 
     /// Serves until `until`, then closes.
@@ -173,7 +169,7 @@ impl House {
     pub async fn run(mut self, until: impl Future<Output = ()>) -> Result<(), Failure> {
         tokio::select! {
             () = until => self.close().await,
-            broken = &mut self.server => {
+            broken = &mut self.servers.0 => {
                 broken.map_err(|error| Failure::Serve(std::io::Error::other(error)))
             }
         }
@@ -186,7 +182,8 @@ impl House {
     /// # Errors
     /// When it takes too long.
     pub async fn close(self) -> Result<(), Failure> {
-        let Self { engine, db, nats, stop, sockets, connections, mut server, workers, .. } = self;
+        let Self { engine, db, nats, stop, sockets, connections, servers, workers, .. } = self;
+        let (mut server, operators) = servers;
         stop.cancel();
         sockets.close();
         let orderly = async {
@@ -202,6 +199,9 @@ impl House {
             engine.drain().await;
             connections.iter().for_each(|all| all.close_all());
             server.abort();
+            if let Some(operators) = operators {
+                operators.abort();
+            }
             for worker in workers {
                 // What it writes is done: it only waits, or reads, from a database that is slow.
                 let abort = worker.abort_handle();

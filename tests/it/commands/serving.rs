@@ -83,6 +83,8 @@ impl Busy {
             assert_eq!(close_of(socket).await, 1001);
         }
         until("it accepts nothing more", async || self.client.get("/healthz").await.is_err()).await;
+        let told = Client::of(&self.server.admin).get("/readyz").await.unwrap();
+        assert_eq!(told, (503, "closing\n".to_owned()), "operators know why");
         self.held.execute_unprepared("ROLLBACK").await.unwrap();
     }
 
