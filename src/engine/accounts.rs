@@ -173,7 +173,7 @@ impl Engine {
     /// The account of a name, however it is typed: also of one that nobody could take any more.
     pub(super) async fn account(&self, username: &str) -> Result<Option<users::Account>, Error> {
         match name::typed(username) {
-            Some(username) => Ok(users::by_username(&self.core.db.read, &username).await?),
+            Some(username) => Ok(users::by_username(&self.core.db.reserved, &username).await?),
             None => Ok(None),
         }
     }
@@ -196,7 +196,7 @@ impl Engine {
 
     /// Whether somebody is an admin now: read each time, for what only admins may do is rare.
     pub(super) async fn is_admin(&self, session: &Session) -> Result<bool, Error> {
-        Ok(users::is_admin(&self.core.db.read, session.user.id).await?)
+        Ok(users::is_admin(&self.core.db.reserved, session.user.id).await?)
     }
 
     /// Whose token it is; `None` when it is dead or was never one.
@@ -216,7 +216,7 @@ impl Engine {
             return Err(Error::Overloaded);
         }
         let reading = self.core.sessions.reading();
-        let found = sessions::by_token(&self.core.db.read, &token, now).await?;
+        let found = sessions::by_token(&self.core.db.reserved, &token, now).await?;
         let Some((id, expires_at, account)) = found else {
             return Ok(None);
         };
