@@ -16,7 +16,7 @@ use crate::support::{
     on_both,
 };
 
-const AUCTIONS: usize = 100;
+const AUCTIONS: usize = 50;
 
 fn serve(db: &TestDatabase, more: &[&str]) -> Server {
     // What such documents cost is no hindrance here: what they do is to be seen.
