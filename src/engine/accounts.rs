@@ -21,7 +21,10 @@ use crate::{
         user::User,
     },
     live::bus::News,
-    store::{DbErr, commit_marker::CommitMarker, connection::Db, sessions, transaction, users},
+    store::{
+        DbErr, commit_marker::CommitMarker, connection::Db, reader::Reader, sessions, transaction,
+        users,
+    },
     telemetry::security::{self, About, Event},
 };
 
@@ -154,7 +157,7 @@ impl Engine {
     /// When too many wait already, or the database fails.
     pub async fn sign_in(&self, credentials: Credentials) -> Result<SignIn, Error> {
         let password: String = credentials.password.nfc().collect();
-        let account = self.account(&credentials.username).await?;
+        let account = self.account(&self.core.db.reserved, &credentials.username).await?;
         let stored = account.as_ref().map(|account| account.password_hash.clone());
         let fits = self.passwords.verify(password, stored).await?;
         match account {
@@ -171,9 +174,13 @@ impl Engine {
     }
 
     /// The account of a name, however it is typed: also of one that nobody could take any more.
-    pub(super) async fn account(&self, username: &str) -> Result<Option<users::Account>, Error> {
+    pub(super) async fn account(
+        &self,
+        db: &Reader,
+        username: &str,
+    ) -> Result<Option<users::Account>, Error> {
         match name::typed(username) {
-            Some(username) => Ok(users::by_username(&self.core.db.reserved, &username).await?),
+            Some(username) => Ok(users::by_username(db, &username).await?),
             None => Ok(None),
         }
     }

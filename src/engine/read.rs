@@ -173,7 +173,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn user_named(&self, username: &str) -> Result<Option<User>, Error> {
-        let found = self.account(username).await?;
+        let found = self.account(&self.core.db.read, username).await?;
         Ok(found.map(|account| account.user))
     }
 

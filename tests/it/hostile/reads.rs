@@ -19,16 +19,23 @@ use crate::support::{
 const AUCTIONS: usize = 50;
 
 fn serve(db: &TestDatabase, more: &[&str]) -> Server {
-    // What such documents cost is no hindrance here: what they do is to be seen.
-    let flags = ["--payments", "simulated", "--rate-limit", "off", "--complexity", "1000000"];
-    Server::start(&db.url, &[&flags, more].concat())
+    // What such documents cost is no hindrance here: what they do to connections is to be seen. And
+    // a machine that is slow to run them must not end the neighbour's transactions for it.
+    let flags = [
+        ["--payments", "simulated"],
+        ["--rate-limit", "off"],
+        ["--complexity", "1000000"],
+        ["--lock-timeout-milliseconds", "30000"],
+        ["--idle-in-transaction-timeout-milliseconds", "30000"],
+    ];
+    Server::start(&db.url, &[&flags.concat(), more].concat())
 }
 
 /// A page of auctions, each with a page of bids under thirty aliases.
 fn page_of_bids() -> String {
     let bids: Vec<_> =
         (0..30).map(|n| format!("a{n}: bids(first: 1) {{ nodes {{ id }} }}")).collect();
-    format!("{{ auctions(first: 100) {{ nodes {{ {} }} }} }}", bids.join(" "))
+    format!("{{ auctions(first: {AUCTIONS}) {{ nodes {{ {} }} }} }}", bids.join(" "))
 }
 
 /// Thirty searches, no two alike, each for a word of 44 letters that nothing says.
@@ -41,7 +48,7 @@ fn searches(client: usize) -> String {
     format!("{{ {} }}", (0..30).map(search).collect::<Vec<_>>().join(" "))
 }
 
-async fn fill(address: SocketAddr, auctions: usize) -> Client {
+async fn fill(address: SocketAddr, auctions: usize) {
     let seller = Client::of(address).sign_up("seller", None).await;
     let mut listing = JoinSet::new();
     for n in 0..auctions {
@@ -54,12 +61,11 @@ async fn fill(address: SocketAddr, auctions: usize) -> Client {
         }
     }
     while listing.join_next().await.is_some() {}
-    seller
 }
 
 /// How many statements clients' reads have cost.
-async fn statements(client: &Client) -> u64 {
-    let (_, metrics) = client.get("/metrics").await.unwrap();
+async fn statements(server: &Server) -> u64 {
+    let (_, metrics) = Client::of(&server.admin).get("/metrics").await.unwrap();
     let counts = metrics.lines().filter(|line| line.starts_with("neighborbid_statements_total{"));
     let reads = counts.filter(|line| line.contains("pool=\"read\""));
     reads.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
@@ -104,21 +110,21 @@ on_both! {
     async fn a_page_of_bids_of_many_auctions_fails_nobody(db: &TestDatabase) {
         let server = serve(db, &[]);
         let address = address(&server);
-        let client = fill(address, AUCTIONS).await;
-        let before = (statements(&client).await, Usage::of(&server));
+        fill(address, AUCTIONS).await;
+        let before = (statements(&server).await, Usage::of(&server));
         let neighbour = Neighbour::begin(address).await;
-        let replies = attack(address, 16, 4, |_| page_of_bids()).await;
+        let replies = attack(address, 16, 2, |_| page_of_bids()).await;
         neighbour.end().await;
         let answered = answered(&replies);
         assert!(answered > 0, "nobody was answered");
-        let cost = statements(&client).await - before.0;
+        let cost = statements(&server).await - before.0;
         eprintln!(
             "{answered} of {} pages: {cost} statements, {:?} of CPU",
             replies.len(),
             before.1.cpu_since(&server)
         );
         // Two for the auctions and one for all their bids; the neighbour's are not clients' reads.
-        assert!(cost <= 64 * 3, "{cost} statements");
+        assert!(cost <= 32 * 3, "{cost} statements");
         server.stop();
     }
 
