@@ -80,6 +80,7 @@ fn describe() {
     describe_counter!("neighborbid_bids_total", "Bids judged, by outcome.");
     describe_counter!("neighborbid_batches_split_total", "Batches that failed as a whole.");
     describe_counter!("neighborbid_commands_failed_total", "Writes that failed, by command.");
+    describe_counter!("neighborbid_statements_total", "Statements that only read, by pool.");
     describe_counter!("neighborbid_panics_total", "Tasks that ended badly, by task.");
     describe_gauge!("neighborbid_database_writable", "1 while the database takes writes, else 0.");
     describe_counter!("neighborbid_closings_total", "Auctions opened or ended at their time.");

@@ -31,6 +31,7 @@ mod m0011_event_time;
 mod m0012_list_orders;
 mod m0013_transfers_of_bids;
 mod m0014_bus_secret;
+mod m0015_auction_search;
 mod m0016_marketplace;
 mod m0017_names_holds_decisions;
 mod sql;
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_list_orders::Migration),
             Box::new(m0013_transfers_of_bids::Migration),
             Box::new(m0014_bus_secret::Migration),
+            Box::new(m0015_auction_search::Migration),
             Box::new(m0016_marketplace::Migration),
             Box::new(m0017_names_holds_decisions::Migration),
         ]

@@ -24,14 +24,31 @@ pub struct DatabaseConfig {
         value_parser = clap::value_parser!(u32).range(1..))]
     pub write_connections: u32,
 
-    /// Connections that only read
+    /// Connections that only read, for what clients ask
     #[arg(long, env = "NEIGHBORBID_READ_CONNECTIONS", default_value_t = 8,
         value_parser = clap::value_parser!(u32).range(1..))]
     pub read_connections: u32,
 
+    /// Connections that only read and that no list or page can take: for tokens, bids and deadlines
+    #[arg(long, env = "NEIGHBORBID_RESERVED_CONNECTIONS", default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub reserved_connections: u32,
+
+    /// Reads at once that search, filter or are large; at least one read connection is left to the
+    /// others
+    #[arg(long, env = "NEIGHBORBID_HEAVY_READS", default_value_t = 4,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub heavy_reads: u32,
+
     /// How long to wait for a free connection
     #[arg(long, env = "NEIGHBORBID_ACQUIRE_TIMEOUT_SECONDS", default_value_t = 10)]
     pub acquire_timeout_seconds: u64,
+
+    /// How long a client's read waits for a free connection, or for its turn among the heavy ones,
+    /// in milliseconds; then it is answered OVERLOADED
+    #[arg(long, env = "NEIGHBORBID_READ_WAIT_MILLISECONDS", default_value_t = 2_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub read_wait_milliseconds: u64,
 
     /// Postgres: how long one statement may run
     #[arg(long, env = "NEIGHBORBID_STATEMENT_TIMEOUT_SECONDS", default_value_t = 30)]
@@ -62,7 +79,10 @@ impl DatabaseConfig {
         PoolSettings {
             write_connections: self.write_connections,
             read_connections: self.read_connections,
+            reserved_connections: self.reserved_connections,
+            heavy_reads: self.heavy_reads,
             acquire_timeout: Duration::from_secs(self.acquire_timeout_seconds),
+            read_wait: Duration::from_millis(self.read_wait_milliseconds),
             statement_timeout: Duration::from_secs(self.statement_timeout_seconds),
             lock_timeout: Duration::from_millis(self.lock_timeout_milliseconds),
             idle_in_transaction_timeout: Duration::from_millis(

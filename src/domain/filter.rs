@@ -108,6 +108,18 @@ impl Filter {
         self.matches(listing, standing) || before.is_some_and(showed)
     }
 
+    /// Whether finding a page of the list may take more than walking along it: whoever is on it is
+    /// known by more than a status or a seller.
+    #[must_use]
+    pub fn may_read_on(&self) -> bool {
+        !self.words.is_empty()
+            || self.region.is_some()
+            || !self.categories.is_empty()
+            || self.scope.is_some()
+            || self.min_price.is_some()
+            || self.max_price.is_some()
+    }
+
     /// Whether an auction is on the list.
     #[must_use]
     pub fn matches(&self, listing: &SearchableListing, standing: Standing) -> bool {

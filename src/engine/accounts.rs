@@ -21,7 +21,10 @@ use crate::{
         user::User,
     },
     live::bus::News,
-    store::{DbErr, commit_marker::CommitMarker, connection::Db, sessions, transaction, users},
+    store::{
+        DbErr, commit_marker::CommitMarker, connection::Db, reader::Reader, sessions, transaction,
+        users,
+    },
     telemetry::security::{self, About, Event},
 };
 
@@ -154,7 +157,7 @@ impl Engine {
     /// When too many wait already, or the database fails.
     pub async fn sign_in(&self, credentials: Credentials) -> Result<SignIn, Error> {
         let password: String = credentials.password.nfc().collect();
-        let account = self.account(&credentials.username).await?;
+        let account = self.account(&self.core.db.reserved, &credentials.username).await?;
         let stored = account.as_ref().map(|account| account.password_hash.clone());
         let fits = self.passwords.verify(password, stored).await?;
         match account {
@@ -171,9 +174,13 @@ impl Engine {
     }
 
     /// The account of a name, however it is typed: also of one that nobody could take any more.
-    pub(super) async fn account(&self, username: &str) -> Result<Option<users::Account>, Error> {
+    pub(super) async fn account(
+        &self,
+        db: &Reader,
+        username: &str,
+    ) -> Result<Option<users::Account>, Error> {
         match name::typed(username) {
-            Some(username) => Ok(users::by_username(&self.core.db.read, &username).await?),
+            Some(username) => Ok(users::by_username(db, &username).await?),
             None => Ok(None),
         }
     }
@@ -196,7 +203,7 @@ impl Engine {
 
     /// Whether somebody is an admin now: read each time, for what only admins may do is rare.
     pub(super) async fn is_admin(&self, session: &Session) -> Result<bool, Error> {
-        Ok(users::is_admin(&self.core.db.read, session.user.id).await?)
+        Ok(users::is_admin(&self.core.db.reserved, session.user.id).await?)
     }
 
     /// Whose token it is; `None` when it is dead or was never one.
@@ -216,7 +223,7 @@ impl Engine {
             return Err(Error::Overloaded);
         }
         let reading = self.core.sessions.reading();
-        let found = sessions::by_token(&self.core.db.read, &token, now).await?;
+        let found = sessions::by_token(&self.core.db.reserved, &token, now).await?;
         let Some((id, expires_at, account)) = found else {
             return Ok(None);
         };

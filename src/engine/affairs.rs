@@ -6,10 +6,10 @@ use entity::{
 };
 
 use super::{
-    Engine, Error, Session,
+    Engine, Error,
     command::{self, Attempt, Command, Decision, Effects},
 };
-use crate::store::{notifications, orders, page::Page};
+use crate::store::{notifications, orders, page::Page, users};
 
 impl Engine {
     /// A page of the orders in which a user is a side, newest first.
@@ -24,23 +24,21 @@ impl Engine {
         Ok(orders::of_user(&self.core.db.read, user, page).await?)
     }
 
-    /// The order of an id, for its sides and for admins.
+    /// Those of these orders that a user may see: as one of its sides, or as an admin.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn order_for(
+    pub async fn orders_for(
         &self,
-        viewer: &Session,
-        id: OrderId,
-    ) -> Result<Option<order::Model>, Error> {
-        let order = orders::by_id(&self.core.db.read, id).await?;
-        match order {
-            Some(order) if [order.buyer_id, order.seller_id].contains(&viewer.user.id) => {
-                Ok(Some(order))
-            }
-            Some(order) if self.is_admin(viewer).await? => Ok(Some(order)),
-            _ => Ok(None),
+        viewer: UserId,
+        ids: &[OrderId],
+    ) -> Result<Vec<order::Model>, Error> {
+        let mut orders = orders::by_ids(&self.core.db.read, ids).await?;
+        let is_side = |order: &order::Model| [order.buyer_id, order.seller_id].contains(&viewer);
+        if !orders.iter().all(is_side) && !users::is_admin(&self.core.db.read, viewer).await? {
+            orders.retain(is_side);
         }
+        Ok(orders)
     }
 
     /// The order that a purchase opened.
@@ -67,17 +65,18 @@ impl Engine {
         Ok(notifications::of_user(&self.core.db.read, user, unread_only, page).await?)
     }
 
-    /// A user's own notification of an id.
+    /// A user's own notifications among those of these ids.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn notification_of(
+    pub async fn own_notifications(
         &self,
         user: UserId,
-        id: NotificationId,
-    ) -> Result<Option<notification::Model>, Error> {
-        let found = notifications::by_id(&self.core.db.read, id).await?;
-        Ok(found.filter(|notification| notification.user_id == user))
+        ids: &[NotificationId],
+    ) -> Result<Vec<notification::Model>, Error> {
+        let mut found = notifications::by_ids(&self.core.db.read, ids).await?;
+        found.retain(|notification| notification.user_id == user);
+        Ok(found)
     }
 
     /// Marks a user's own notifications read, and says how many are still unread.

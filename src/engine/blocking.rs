@@ -29,7 +29,7 @@ impl Engine {
             let refusal = Refusal::new(Code::CannotBlockSelf, "You cannot block yourself.");
             return Err(refusal.at(&["user"]).into());
         }
-        let Some(user) = users::by_ids(&self.core.db.read, &[bidder]).await?.pop() else {
+        let Some(user) = users::by_ids(&self.core.db.reserved, &[bidder]).await?.pop() else {
             let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
             return Err(refusal.at(&["user"]).into());
         };

@@ -236,7 +236,7 @@ async fn execute<C: Command>(core: &Core, command: &C) -> Result<C::Answer, Erro
         let Some(Doubt { marker, answer, effects }) = doubt.take() else {
             return Err(give_up::<C>(core, error));
         };
-        match commit_marker::is_committed(&core.db.read, marker).await {
+        match commit_marker::is_committed(&core.db.reserved, marker).await {
             Ok(true) => return Ok(finish(core, answer, effects)),
             // Without its locks that says nothing, but where the same row was there already.
             Ok(false) if is_known || !may_pass(&error) => return Err(give_up::<C>(core, error)),

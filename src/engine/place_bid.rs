@@ -147,7 +147,7 @@ impl Engine {
                 Ok(BidOutcome { bid: Some(bid), auction: Some((auction, state)), refusal: None })
             }
             Verdict::Accepted { answer: Err(raised), state } => {
-                let bid = self.bids(&[raised]).await?.pop();
+                let bid = bids::by_ids(&self.core.db.reserved, &[raised]).await?.pop();
                 Ok(BidOutcome { bid, auction: Some((auction, state)), refusal: None })
             }
             Verdict::Replayed { bid, sequence } => self.replay(auction, bid, sequence).await,
@@ -180,7 +180,7 @@ impl Engine {
         bid: BidId,
         sequence: i64,
     ) -> Result<BidOutcome, Error> {
-        let db = &self.core.db.read;
+        let db = &self.core.db.reserved;
         let bid = bids::by_ids(db, &[bid]).await?.pop();
         let event = events::between(db, auction, sequence - 1, sequence, 1).await?.pop();
         let auction = event.map(|event| (auction, event.state.clone()));

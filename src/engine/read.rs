@@ -1,6 +1,6 @@
 //! Reading: what the API shows without changing anything.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use entity::{
     Time,
@@ -20,11 +20,15 @@ use crate::{
     },
     store::{
         auction_page::{self, Place, Sort},
-        auctions, bids,
+        auctions,
+        bids::{self, Bounds},
         page::Page,
         users,
     },
 };
+
+/// From how many rows on a page's bids are a heavy read.
+const MANY: u64 = 1_000;
 
 impl Engine {
     /// This process's time.
@@ -73,7 +77,12 @@ impl Engine {
         sort: Sort,
         page: &Page<Place>,
     ) -> Result<Vec<Place>, Error> {
-        Ok(auction_page::places(&self.core.db.read, filter, sort, page).await?)
+        let db = &self.core.db.read;
+        let _turn = match filter.may_read_on() {
+            true => Some(db.heavy_turn().await?),
+            false => None,
+        };
+        Ok(auction_page::places(db, filter, sort, page).await?)
     }
 
     /// The bids of these ids, in no order.
@@ -93,7 +102,36 @@ impl Engine {
         auction: AuctionId,
         page: &Page<i64>,
     ) -> Result<Vec<Arc<Bid>>, Error> {
-        Ok(bids::of_auction(&self.core.db.read, auction, page).await?)
+        Ok(self.bids_of_auctions(&[(auction, page)]).await?.pop().unwrap_or_default())
+    }
+
+    /// A page of bids for each of these auctions, in their order, newest first: one statement for
+    /// all pages of one size and direction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn bids_of_auctions(
+        &self,
+        pages: &[(AuctionId, &Page<i64>)],
+    ) -> Result<Vec<Vec<Arc<Bid>>>, Error> {
+        let mut alike: HashMap<_, (Vec<_>, Vec<_>)> = HashMap::new();
+        for (place, (auction, page)) in pages.iter().enumerate() {
+            let (places, asked) = alike.entry((page.size, page.backwards)).or_default();
+            places.push(place);
+            asked.push((*auction, Bounds::from(*page)));
+        }
+        let db = &self.core.db.read;
+        let rows: u64 = pages.iter().map(|(_, page)| u64::from(page.size)).sum();
+        let _turn = if rows > MANY { Some(db.heavy_turn().await?) } else { None };
+        let mut found = vec![Vec::new(); pages.len()];
+        for ((size, backwards), (places, asked)) in alike {
+            for (n, bid) in bids::of_auctions(db, &asked, size, backwards).await? {
+                if let Some(page) = places.get(n).and_then(|place| found.get_mut(*place)) {
+                    page.push(bid);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// A page of a user's bids, newest first.
@@ -135,7 +173,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn user_named(&self, username: &str) -> Result<Option<User>, Error> {
-        let found = self.account(username).await?;
+        let found = self.account(&self.core.db.read, username).await?;
         Ok(found.map(|account| account.user))
     }
 

@@ -174,7 +174,7 @@ impl Engine {
         if living.is_empty() {
             return Ok(());
         }
-        let found = sessions::existing(&self.core.db.read, &living).await?;
+        let found = sessions::existing(&self.core.db.reserved, &living).await?;
         let found: HashSet<_> = found.into_iter().collect();
         for id in living.iter().filter(|id| !found.contains(id)) {
             self.core.sessions.forget(*id);

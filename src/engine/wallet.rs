@@ -63,7 +63,7 @@ impl Engine {
             return Err(Error::Forbidden("Only an admin moves money in and out here."));
         }
         check_key(&wanted.idempotency_key)?;
-        if users::by_ids(&self.core.db.read, &[owner]).await?.is_empty() {
+        if users::by_ids(&self.core.db.reserved, &[owner]).await?.is_empty() {
             let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
             return Err(refusal.at(&["user"]).into());
         }
@@ -97,12 +97,18 @@ impl Engine {
         Ok(transfers::of_user(&self.core.db.read, user, page).await?)
     }
 
-    /// The transfer of an id.
+    /// A user's own transfers among those of these ids.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn transfer(&self, id: TransferId) -> Result<Option<transfer::Model>, Error> {
-        Ok(transfers::by_id(&self.core.db.read, id).await?)
+    pub async fn own_transfers(
+        &self,
+        user: UserId,
+        ids: &[TransferId],
+    ) -> Result<Vec<transfer::Model>, Error> {
+        let mut found = transfers::by_ids(&self.core.db.read, ids).await?;
+        found.retain(|transfer| transfer.user_id == user);
+        Ok(found)
     }
 }
 

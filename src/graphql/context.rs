@@ -1,6 +1,8 @@
 //! What a request brings along, and how resolvers get at it.
 
 use std::{
+    collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
@@ -8,11 +10,11 @@ use std::{
     },
 };
 
-use async_graphql::{Context, Error, Request, dataloader::DataLoader};
+use async_graphql::{Context, Error, Request, dataloader::Loader as Load};
 
 use super::{
     error::{Code, coded, fault},
-    loaders::{Failure, Loader},
+    loaders::{Failure, Loader, Loaders},
     rate::RateLimits,
 };
 use crate::{
@@ -71,6 +73,7 @@ struct Viewer(Arc<Session>);
 /// A request as asked by the one who is signed in, if anybody is.
 #[must_use]
 pub fn asked_by(request: Request, session: Option<Arc<Session>>) -> Request {
+    let request = request.data(Loaders::default());
     match session {
         Some(session) => request.data(Viewer(session)),
         None => request,
@@ -110,12 +113,18 @@ impl Moment {
     }
 }
 
+/// What a loader finds things by.
+pub(super) trait Key: Send + Sync + Hash + Eq + Clone + 'static {}
+
+impl<K: Send + Sync + Hash + Eq + Clone + 'static> Key for K {}
+
+/// What a loader finds for such a key.
+pub(super) type Value<K> = <Loader as Load<K>>::Value;
+
 /// Shorthands for what every resolver needs.
 pub(super) trait ContextExt {
     /// The engine.
     fn engine(&self) -> Result<&Arc<Engine>, Error>;
-    /// The loaders.
-    fn loader(&self) -> Result<&DataLoader<Loader>, Error>;
     /// The rate limits.
     fn rates(&self) -> Result<&RateLimits, Error>;
     /// Who is signed in, if anybody.
@@ -128,16 +137,25 @@ pub(super) trait ContextExt {
     fn watcher(&self) -> Watcher;
     /// The error for a failure of the engine; internal ones are logged and told by number only.
     fn fault(&self, error: crate::engine::Error) -> Error;
-    /// What a loader answered; its failures are told as those of the engine are.
-    fn loaded<T>(&self, loaded: Result<T, Failure>) -> Result<T, Error>;
+    /// What a request's loader finds for a key; its failures are told as those of the engine are.
+    fn load<K: Key>(&self, key: K) -> impl Future<Output = Result<Option<Value<K>>, Error>> + Send
+    where
+        Loader: Load<K, Error = Failure>;
+    /// What it finds for these keys.
+    fn load_many<K: Key>(
+        &self,
+        keys: Vec<K>,
+    ) -> impl Future<Output = Result<HashMap<K, Value<K>>, Error>> + Send
+    where
+        Loader: Load<K, Error = Failure>;
+    /// What there always is of a key: a page, be it empty.
+    fn page<K: Key>(&self, key: K) -> impl Future<Output = Result<Value<K>, Error>> + Send
+    where
+        Loader: Load<K, Error = Failure>;
 }
 
 impl ContextExt for Context<'_> {
     fn engine(&self) -> Result<&Arc<Engine>, Error> {
-        self.data()
-    }
-
-    fn loader(&self) -> Result<&DataLoader<Loader>, Error> {
         self.data()
     }
 
@@ -172,11 +190,32 @@ impl ContextExt for Context<'_> {
             let address = self.address().map(|address| address.0);
             security::record(Event::Forbidden, &About { account, address, subject: None });
         }
-        fault(error, self.data_opt::<RequestId>())
+        fault(&error, self.data_opt::<RequestId>())
     }
 
-    fn loaded<T>(&self, loaded: Result<T, Failure>) -> Result<T, Error> {
-        loaded.map_err(|shared| self.fault(crate::engine::Error::Fault(shared.to_string())))
+    async fn load<K: Key>(&self, key: K) -> Result<Option<Value<K>>, Error>
+    where
+        Loader: Load<K, Error = Failure>,
+    {
+        let loaders = self.data::<Loaders>()?;
+        let found = loaders.load(self.engine()?, |loader| loader.load_one(key)).await;
+        found.map_err(|shared| fault(&shared, self.data_opt::<RequestId>()))
+    }
+
+    async fn load_many<K: Key>(&self, keys: Vec<K>) -> Result<HashMap<K, Value<K>>, Error>
+    where
+        Loader: Load<K, Error = Failure>,
+    {
+        let loaders = self.data::<Loaders>()?;
+        let found = loaders.load(self.engine()?, |loader| loader.load_many(keys)).await;
+        found.map_err(|shared| fault(&shared, self.data_opt::<RequestId>()))
+    }
+
+    async fn page<K: Key>(&self, key: K) -> Result<Value<K>, Error>
+    where
+        Loader: Load<K, Error = Failure>,
+    {
+        self.load(key).await?.ok_or_else(|| Error::new("nothing was loaded"))
     }
 }
 

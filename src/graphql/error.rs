@@ -70,18 +70,18 @@ pub(super) fn limited(message: &str, retry_after_seconds: u64) -> Error {
 }
 
 /// The error for a failure of the engine.
-pub(super) fn fault(error: crate::engine::Error, request: Option<&RequestId>) -> Error {
+pub(super) fn fault(error: &crate::engine::Error, request: Option<&RequestId>) -> Error {
     use crate::engine::Error as Engine;
     match error {
         // Mutations answer refusals as data; a query that is refused was asked wrongly.
-        Engine::Refused(refusal) => coded(Code::BadUserInput, refusal.message),
+        Engine::Refused(refusal) => coded(Code::BadUserInput, refusal.message.clone()),
         Engine::Unauthenticated => coded(Code::Unauthenticated, "Sign in first."),
-        Engine::Forbidden(why) => coded(Code::Forbidden, why),
-        Engine::TooMany(why) => coded(Code::RateLimited, why),
+        Engine::Forbidden(why) => coded(Code::Forbidden, *why),
+        Engine::TooMany(why) => coded(Code::RateLimited, *why),
         Engine::Overloaded => coded(Code::Overloaded, "Too much waits already: try again soon."),
         Engine::Held => coded(Code::Overloaded, "Somebody else is at it just now: try again soon."),
         // It says "again", not "never": a pool is full, the database restarts, a row is held.
-        Engine::Database(ref cause) if crate::engine::may_pass(cause) => {
+        Engine::Database(cause) if crate::engine::may_pass(cause) => {
             static SAID: Seldom = Seldom::new();
             if let Some(unsaid) = SAID.now() {
                 tracing::error!(%error, unsaid, "the database does not serve");

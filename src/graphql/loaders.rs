@@ -1,9 +1,22 @@
-//! Loads by id, many at once, so that a page costs a query and not a query a row.
+//! Loads by id, many at once, so that a page costs a statement and not a statement a row. A request
+//! has loaders of its own: nobody waits for what another client asks, or fails with it.
 
-use std::{collections::HashMap, sync::Arc};
+mod gathering;
+mod pages;
+
+pub use gathering::Loaders;
+pub use pages::{
+    AuctionPlaces, BalancesOf, BidsOfAuction, BidsOfUser, NotificationsOf, OrdersOf, ServerTime,
+    TransfersOf, UserNamed,
+};
+
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use async_graphql::dataloader::Loader as Load;
-use entity::ids::{AuctionId, BidId, UserId};
+use entity::{
+    ids::{AuctionId, BidId, NotificationId, OrderId, TransferId, UserId},
+    notification, order, transfer,
+};
 
 use crate::{
     domain::{event::Bid, listing::AuctionView, money::Money, user::User},
@@ -12,10 +25,54 @@ use crate::{
 
 /// Loads through the engine.
 #[derive(Debug)]
-pub struct Loader(pub Arc<Engine>);
+pub struct Loader(Arc<Engine>);
 
 /// Why a batch was not loaded; shared by all who waited for it.
 pub type Failure = Arc<Error>;
+
+/// Each value by its key.
+fn keyed<K: Eq + Hash, V>(values: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, V> {
+    values.into_iter().map(|value| (key(&value), value)).collect()
+}
+
+/// The viewer's own, or what the viewer may see, of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seen<I> {
+    /// Who asks.
+    pub viewer: UserId,
+    /// What for.
+    pub id: I,
+}
+
+/// Loads what a viewer may see by a function of the engine.
+macro_rules! load_seen {
+    ($id:ty, $value:ty, $ask:ident) => {
+        impl Load<Seen<$id>> for Loader {
+            type Value = $value;
+            type Error = Failure;
+
+            async fn load(
+                &self,
+                keys: &[Seen<$id>],
+            ) -> Result<HashMap<Seen<$id>, $value>, Failure> {
+                let mut by_viewer: HashMap<UserId, Vec<$id>> = HashMap::new();
+                for Seen { viewer, id } in keys {
+                    by_viewer.entry(*viewer).or_default().push(*id);
+                }
+                let mut found = HashMap::new();
+                for (viewer, ids) in by_viewer {
+                    let rows = self.0.$ask(viewer, &ids).await.map_err(Arc::new)?;
+                    found.extend(keyed(rows, |row| Seen { viewer, id: row.id }));
+                }
+                Ok(found)
+            }
+        }
+    };
+}
+
+load_seen!(OrderId, order::Model, orders_for);
+load_seen!(NotificationId, notification::Model, own_notifications);
+load_seen!(TransferId, transfer::Model, own_transfers);
 
 impl Load<AuctionId> for Loader {
     type Value = AuctionView;
@@ -23,7 +80,7 @@ impl Load<AuctionId> for Loader {
 
     async fn load(&self, ids: &[AuctionId]) -> Result<HashMap<AuctionId, AuctionView>, Failure> {
         let found = self.0.auctions(ids).await.map_err(Arc::new)?;
-        Ok(found.into_iter().map(|view| (view.listing.id, view)).collect())
+        Ok(keyed(found, |view| view.listing.id))
     }
 }
 
@@ -43,7 +100,7 @@ impl Load<BidId> for Loader {
 
     async fn load(&self, ids: &[BidId]) -> Result<HashMap<BidId, Arc<Bid>>, Failure> {
         let found = self.0.bids(ids).await.map_err(Arc::new)?;
-        Ok(found.into_iter().map(|bid| (bid.id, bid)).collect())
+        Ok(keyed(found, |bid| bid.id))
     }
 }
 

@@ -24,9 +24,7 @@ pub use subscription::Subscription;
 
 use std::sync::Arc;
 
-use async_graphql::{
-    SchemaBuilder, ValidationMode, connection::Connection, dataloader::DataLoader,
-};
+use async_graphql::{SchemaBuilder, ValidationMode, connection::Connection};
 
 use crate::engine::Engine;
 use types::{
@@ -60,7 +58,6 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 /// The schema over an engine.
 #[must_use]
 pub fn schema(engine: Arc<Engine>, rates: Arc<RateLimits>, limits: Limits) -> Schema {
-    let loader = loaders::Loader(Arc::clone(&engine));
     // All rules were checked when the document came; only its variables differ from run to run.
     let mut builder = builder()
         .validation_mode(ValidationMode::Fast)
@@ -69,7 +66,8 @@ pub fn schema(engine: Arc<Engine>, rates: Arc<RateLimits>, limits: Limits) -> Sc
     if !limits.introspection {
         builder = builder.disable_introspection();
     }
-    builder.data(DataLoader::new(loader, tokio::spawn)).data(engine).data(rates).finish()
+    // For requests that bring none of their own.
+    builder.data(loaders::Loaders::default()).data(engine).data(rates).finish()
 }
 
 /// The schema in the schema definition language, as it is committed in `schema.graphql`.

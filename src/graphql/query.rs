@@ -11,6 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::{
     context::ContextExt,
     error::{Code, coded},
+    loaders::{AuctionPlaces, UserNamed},
     page::{self, PageArgs},
     scalar::{self, Decimal},
     types::{
@@ -121,7 +122,7 @@ impl Query {
         #[graphql(desc = "Its id.")] id: ID,
     ) -> Result<Option<Auction>> {
         let id: AuctionId = scalar::id(&id, "id")?;
-        Ok(ctx.loaded(ctx.loader()?.load_one(id).await)?.map(Auction::from))
+        Ok(ctx.load(id).await?.map(Auction::from))
     }
 
     /// Auctions, by filter and in order.
@@ -139,7 +140,7 @@ impl Query {
     ) -> Result<Connection<String, Auction>> {
         let filter = filter.unwrap_or_default().parse(ctx)?;
         let page = PageArgs { first, after, last, before };
-        auction_connection(ctx, &filter, order_by.into(), page).await
+        auction_connection(ctx, filter, order_by.into(), page).await
     }
 
     /// The user of a name, whatever its case; null when there is none.
@@ -149,7 +150,7 @@ impl Query {
         #[graphql(desc = "The name.")] username: String,
     ) -> Result<Option<User>> {
         let username: String = username.nfc().collect();
-        let user = ctx.engine()?.user_named(&username).await.map_err(|e| ctx.fault(e))?;
+        let user = ctx.page(UserNamed(username)).await?;
         Ok(user.map(|user| User(Arc::new(user))))
     }
 
@@ -183,7 +184,7 @@ impl Query {
 /// A page of auctions: their places in the order first, then the rows by id.
 pub async fn auction_connection(
     ctx: &Context<'_>,
-    filter: &Filter,
+    filter: Filter,
     sort: Sort,
     page: PageArgs,
 ) -> Result<Connection<String, Auction>> {
@@ -192,10 +193,9 @@ pub async fn auction_connection(
     if !page.after.iter().chain(&page.before).all(of_this_order) {
         return Err(coded(Code::BadUserInput, "The cursor is of a list in another order."));
     }
-    let places = ctx.engine()?.auction_places(filter, sort, &page).await;
-    let places = places.map_err(|error| ctx.fault(error))?;
+    let places = ctx.page(AuctionPlaces(filter, sort, page.clone())).await?;
     let ids: Vec<_> = places.iter().map(|place| place.id).collect();
-    let mut views: HashMap<_, _> = ctx.loaded(ctx.loader()?.load_many(ids).await)?;
+    let mut views: HashMap<_, _> = ctx.load_many(ids).await?;
     let rows =
         places.into_iter().filter_map(|place| Some((views.remove(&place.id)?, place))).collect();
     Ok(page::connection(&page, rows, |(_, place)| place.clone(), |(view, _)| view.into()))

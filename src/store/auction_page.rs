@@ -9,16 +9,16 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable, Order,
-    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    QueryFilter, QueryResult, QuerySelect, QueryTrait,
     sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement, SimpleExpr, UnionType},
 };
 use serde::{Deserialize, Serialize};
 
-use super::page::Page;
+use super::{auction_search, page::Page};
 use crate::domain::filter::Filter;
 
 /// The order of a list. Ties are parted by id, so that it is total.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sort {
     /// The newest first.
     Newest,
@@ -33,7 +33,7 @@ pub enum Sort {
 }
 
 /// Where a row stands in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// What it is sorted by.
     pub key: Key,
@@ -42,7 +42,7 @@ pub struct Place {
 }
 
 /// What a list is sorted by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Key {
     /// By id alone.
     Id,
@@ -90,8 +90,24 @@ pub async fn places(
     sort: Sort,
     page: &Page<Place>,
 ) -> Result<Vec<Place>, DbErr> {
-    let rows = db.query_all(&question(db.get_database_backend(), filter, sort, page)).await?;
-    rows.iter().map(|row| place(row, sort)).collect()
+    let list = List { backend: db.get_database_backend(), filter, sort, page };
+    // A seller's auctions are few enough to be looked through.
+    if filter.words.is_empty() || filter.seller.is_some() {
+        return ask(db, &list.question(), sort).await;
+    }
+    let near = ask(db, &list.of_near(), sort).await?;
+    match u64::try_from(near.len()) {
+        Ok(many) if many > u64::from(page.size) => Ok(near),
+        _ => ask(db, &list.of_found(), sort).await,
+    }
+}
+
+async fn ask(
+    db: &impl ConnectionTrait,
+    question: &SelectStatement,
+    sort: Sort,
+) -> Result<Vec<Place>, DbErr> {
+    db.query_all(question).await?.iter().map(|row| place(row, sort)).collect()
 }
 
 fn place(row: &QueryResult, sort: Sort) -> Result<Place, DbErr> {
@@ -104,72 +120,160 @@ fn place(row: &QueryResult, sort: Sort) -> Result<Place, DbErr> {
     Ok(Place { key, id: row.try_get_by_index(0)? })
 }
 
-/// What the database is asked for a page. The indexes of the orders, and that of prices, begin with
-/// the status: each wanted status is read by itself, in order and no further than a page, and the
-/// pages are merged. All by id are read by their key; and a seller's auctions are few and have an
-/// index of their own.
-fn question(
+/// A page of a list, as the database is asked for it.
+struct List<'a> {
     backend: DbBackend,
-    filter: &Filter,
+    filter: &'a Filter,
     sort: Sort,
-    page: &Page<Place>,
-) -> SelectStatement {
-    let order = if sort.ascends() == page.backwards { Order::Desc } else { Order::Asc };
-    if filter.seller.is_some() {
-        let wanted = filter.status.iter().copied();
-        // An expression, so that no index of a whole status tempts.
-        let some = (!filter.status.is_empty()).then(|| Expr::cust("status || ''").is_in(wanted));
-        return part(condition(backend, filter).add_option(some), sort, page, order);
-    }
-    let by_price = filter.min_price.is_some() || filter.max_price.is_some();
-    if sort == Sort::Newest && filter.status.is_empty() && !by_price {
-        return part(condition(backend, filter), sort, page, order);
-    }
-    let is_wanted = |s: &AuctionStatus| filter.status.is_empty() || filter.status.contains(s);
-    let parts: Vec<_> = AuctionStatus::iter()
-        .filter(is_wanted)
-        .map(|status| condition(backend, filter).add(auction::Column::Status.eq(status)))
-        .map(|condition| part(condition, sort, page, order.clone()))
-        .collect();
-    merged(parts, sort, page, order)
+    page: &'a Page<Place>,
 }
 
-fn merged(
-    mut parts: Vec<SelectStatement>,
-    sort: Sort,
-    page: &Page<Place>,
-    order: Order,
-) -> SelectStatement {
-    if parts.len() == 1 {
-        return parts.remove(0);
+impl List<'_> {
+    /// The indexes of the orders, and that of prices, begin with the status: each wanted status is
+    /// read by itself, in order and no further than a page, and the pages are merged. All by id are
+    /// read by their key; and a seller's auctions are few and have an index of their own.
+    fn question(&self) -> SelectStatement {
+        let filter = self.filter;
+        if filter.seller.is_some() {
+            let wanted = filter.status.iter().copied();
+            // An expression, so that no index of a whole status tempts.
+            let some =
+                (!filter.status.is_empty()).then(|| Expr::cust("status || ''").is_in(wanted));
+            return self.part(self.condition().add_option(some));
+        }
+        let by_price = filter.min_price.is_some() || filter.max_price.is_some();
+        if self.sort == Sort::Newest && filter.status.is_empty() && !by_price {
+            return self.part(self.condition());
+        }
+        let of = |status| self.part(self.condition().add(auction::Column::Status.eq(status)));
+        self.merged(self.statuses().map(of).collect())
     }
-    // SQLite takes a part with an order of its own only as a table.
-    let mut tables = parts
-        .into_iter()
-        .map(|part| Query::select().column(Asterisk).from_subquery(part, "part").to_owned());
-    let mut all = tables.next().unwrap_or_default();
-    for table in tables {
-        all.union(UnionType::All, table);
-    }
-    if let Some(column) = sort.column() {
-        all.order_by(column, order.clone());
-    }
-    all.order_by(auction::Column::Id, order).limit(u64::from(page.size) + 1).to_owned()
-}
 
-/// The page's worth of rows of one index: ids, and what they are sorted by.
-fn part(all: Condition, sort: Sort, page: &Page<Place>, order: Order) -> SelectStatement {
-    let mut select = auction::Entity::find()
-        .select_only()
-        .column(auction::Column::Id)
-        .filter(all)
-        .apply_if(page.after.as_ref(), |q, place| q.filter(beyond(sort, place, true)))
-        .apply_if(page.before.as_ref(), |q, place| q.filter(beyond(sort, place, false)))
-        .limit(u64::from(page.size) + 1);
-    if let Some(column) = sort.column() {
-        select = select.column(column).order_by(column, order.clone());
+    /// Those on the list among the first of its order, of each status that it shows.
+    fn of_near(&self) -> SelectStatement {
+        if self.sort == Sort::Newest && self.filter.status.is_empty() {
+            return self.among(self.first(None));
+        }
+        let of = |status| self.among(self.first(Some(status)));
+        self.merged(self.statuses().map(of).collect())
     }
-    select.order_by(auction::Column::Id, order).into_query()
+
+    /// Those on the list that the index of words finds.
+    fn of_found(&self) -> SelectStatement {
+        let mut question = self.among(auction_search::found(self.backend, &self.filter.words));
+        if !self.filter.status.is_empty() {
+            let wanted = self.filter.status.iter().copied();
+            question.and_where(auction::Column::Status.is_in(wanted));
+        }
+        for expression in self.bounds() {
+            question.and_where(expression);
+        }
+        question
+    }
+
+    fn statuses(&self) -> impl Iterator<Item = AuctionStatus> {
+        let wanted = &self.filter.status;
+        AuctionStatus::iter().filter(|s| wanted.is_empty() || wanted.contains(s))
+    }
+
+    /// The first of the order behind the cursor, whatever else they are.
+    fn first(&self, status: Option<AuctionStatus>) -> SelectStatement {
+        let mut first = auction_search::read().into_query();
+        let is = status.map(|status| auction::Column::Status.eq(status));
+        for expression in self.bounds().into_iter().chain(is) {
+            first.and_where(expression);
+        }
+        self.sorted(&mut first);
+        first.limit(auction_search::NEAR).to_owned()
+    }
+
+    /// Those on the list among some auctions: a page of them.
+    fn among(&self, auctions: SelectStatement) -> SelectStatement {
+        let mut question = auction_search::only(auctions);
+        self.select(&mut question);
+        question.cond_where(self.condition());
+        self.sorted(&mut question);
+        question.limit(self.limit()).to_owned()
+    }
+
+    fn merged(&self, mut parts: Vec<SelectStatement>) -> SelectStatement {
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        // SQLite takes a part with an order of its own only as a table.
+        let mut tables = parts
+            .into_iter()
+            .map(|part| Query::select().column(Asterisk).from_subquery(part, "part").to_owned());
+        let mut all = tables.next().unwrap_or_default();
+        for table in tables {
+            all.union(UnionType::All, table);
+        }
+        self.sorted(&mut all);
+        all.limit(self.limit()).to_owned()
+    }
+
+    /// The page's worth of rows of one index: ids, and what they are sorted by.
+    fn part(&self, all: Condition) -> SelectStatement {
+        let mut part = auction::Entity::find().select_only().filter(all).into_query();
+        self.select(&mut part);
+        for expression in self.bounds() {
+            part.and_where(expression);
+        }
+        self.sorted(&mut part);
+        part.limit(self.limit()).to_owned()
+    }
+
+    fn select(&self, question: &mut SelectStatement) {
+        question.column(auction::Column::Id);
+        if let Some(column) = self.sort.column() {
+            question.column(column);
+        }
+    }
+
+    fn sorted(&self, question: &mut SelectStatement) {
+        let descends = self.sort.ascends() == self.page.backwards;
+        let order = if descends { Order::Desc } else { Order::Asc };
+        if let Some(column) = self.sort.column() {
+            question.order_by(column, order.clone());
+        }
+        question.order_by(auction::Column::Id, order);
+    }
+
+    fn limit(&self) -> u64 {
+        u64::from(self.page.size) + 1
+    }
+
+    /// Behind the one cursor, and before the other.
+    fn bounds(&self) -> Vec<SimpleExpr> {
+        let after = self.page.after.iter().map(|place| beyond(self.sort, place, true));
+        after.chain(self.page.before.iter().map(|place| beyond(self.sort, place, false))).collect()
+    }
+
+    /// What every auction on the list must be, its status aside.
+    fn condition(&self) -> Condition {
+        use auction::Column::{
+            CategoryId as Category, CurrentPrice, RegionId as Region, Scope, SellerId,
+        };
+        let filter = self.filter;
+        let mut all = Condition::all();
+        for word in &filter.words {
+            all = all.add(auction_search::says(self.backend, word));
+        }
+        if let Some(region) = &filter.region {
+            all = all.add(
+                Condition::any()
+                    .add(Scope.eq(AuctionScope::National))
+                    .add(Region.starts_with(&region.0)),
+            );
+        }
+        if !filter.categories.is_empty() {
+            all = all.add(Category.is_in(filter.categories.iter().cloned()));
+        }
+        all.add_option(filter.scope.map(|scope| Scope.eq(scope)))
+            .add_option(filter.min_price.map(|minor| CurrentPrice.gte(minor)))
+            .add_option(filter.max_price.map(|minor| CurrentPrice.lte(minor)))
+            .add_option(filter.seller.map(|seller| SellerId.eq(seller)))
+    }
 }
 
 /// The rows that follow `place` in the list, or those that precede it.
@@ -188,37 +292,4 @@ fn beyond(sort: Sort, place: &Place, follow: bool) -> SimpleExpr {
     bound.push(Expr::val(place.id));
     let (row, bound) = (Expr::tuple(row), Expr::tuple(bound));
     if sort.ascends() == follow { row.gt(bound) } else { row.lt(bound) }
-}
-
-/// What every auction on the list must be, its status aside.
-fn condition(backend: DbBackend, filter: &Filter) -> Condition {
-    use auction::Column::{
-        CategoryId as Category, CurrentPrice, RegionId as Region, Scope, SellerId,
-    };
-    let mut all = Condition::all();
-    for word in &filter.words {
-        all = all.add(says(backend, word));
-    }
-    if let Some(region) = &filter.region {
-        all = all.add(
-            Condition::any()
-                .add(Scope.eq(AuctionScope::National))
-                .add(Region.starts_with(&region.0)),
-        );
-    }
-    if !filter.categories.is_empty() {
-        all = all.add(Category.is_in(filter.categories.iter().cloned()));
-    }
-    all.add_option(filter.scope.map(|scope| Scope.eq(scope)))
-        .add_option(filter.min_price.map(|minor| CurrentPrice.gte(minor)))
-        .add_option(filter.max_price.map(|minor| CurrentPrice.lte(minor)))
-        .add_option(filter.seller.map(|seller| SellerId.eq(seller)))
-}
-
-/// Whether an auction says a lower-case word, every character of which counts as itself.
-fn says(backend: DbBackend, word: &str) -> SimpleExpr {
-    match backend {
-        DbBackend::Postgres => Expr::cust_with_values("strpos(search_text, $1) > 0", [word]),
-        _ => Expr::cust_with_values("instr(search_text, ?) > 0", [word]),
-    }
 }

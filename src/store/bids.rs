@@ -6,7 +6,7 @@ use entity::{
     bid,
     ids::{AuctionId, BidId, UserId},
 };
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Values};
 
 use super::{
     corrupt, money,
@@ -62,31 +62,64 @@ pub async fn by_ids(db: &impl ConnectionTrait, ids: &[BidId]) -> Result<Vec<Arc<
     rows.iter().map(public).collect()
 }
 
-/// A page of an auction's bids, newest first; the cursor is a bid's sequence.
+/// A page of the bids of each of these auctions, newest first, each with the place of its page in
+/// `pages`; the cursor is a bid's sequence. All pages have one size and one direction, and with
+/// `backwards` their rows come in reverse.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn of_auction(
+pub async fn of_auctions(
     db: &impl ConnectionTrait,
-    auction: AuctionId,
-    page: &Page<i64>,
-) -> Result<Vec<Arc<Bid>>, DbErr> {
+    pages: &[(AuctionId, Bounds)],
+    size: u32,
+    backwards: bool,
+) -> Result<Vec<(usize, Arc<Bid>)>, DbErr> {
+    let of = || pages.iter();
+    let places = || (0_i64..).take(pages.len());
+    let asked = Rowset::new()
+        .int64("n", places().map(Some))
+        .uuid("auction", of().map(|(auction, _)| Some(auction.0)))
+        // A sequence is at least 1.
+        .int64("below", of().map(|(_, bounds)| Some(bounds.below.max(0))))
+        .int64("above", of().map(|(_, bounds)| Some(bounds.above.max(0))));
+    let (columns, order) = (columns(), if backwards { "ASC" } else { "DESC" });
+    let rows = "FROM bids WHERE auction_id = r.auction AND sequence < r.below \
+                AND sequence > r.above ORDER BY sequence";
     let backend = db.get_database_backend();
-    let columns = columns();
-    let order = if page.backwards { "ASC" } else { "DESC" };
-    let text = format!(
-        "SELECT {columns} FROM bids b JOIN users u ON u.id = b.bidder_id \
-         WHERE b.auction_id = $1 AND b.sequence < $2 AND b.sequence > $3 \
-         ORDER BY b.sequence {order} LIMIT $4"
-    );
-    let values = [
-        auction.into(),
-        page.after.unwrap_or(i64::MAX).into(),
-        page.before.unwrap_or(0).into(),
-        page.fetch().into(),
-    ];
-    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, values)).await?;
-    rows.iter().map(public).collect()
+    // Each page is the beginning of a walk along the index of its auction's bids.
+    let mut ask = asked.statement(backend, |asked| match backend {
+        DbBackend::Postgres => format!(
+            "SELECT r.n, {columns} FROM {asked} AS r \
+             CROSS JOIN LATERAL (SELECT * {rows} {order} LIMIT $5) AS b \
+             JOIN users u ON u.id = b.bidder_id ORDER BY r.n, b.sequence {order}"
+        ),
+        _ => format!(
+            "SELECT r.n, {columns} FROM {asked} AS r CROSS JOIN bids b ON b.auction_id = r.auction \
+             AND b.sequence IN (SELECT sequence {rows} {order} LIMIT $2) \
+             CROSS JOIN users u ON u.id = b.bidder_id ORDER BY r.n, b.sequence {order}"
+        ),
+    });
+    let limit = i64::from(size) + 1;
+    ask.values.get_or_insert_with(|| Values(Vec::new())).0.push(limit.into());
+    let found = db.query_all_raw(ask).await?;
+    let place = |row: &QueryResult| row.try_get::<i64>("", "n");
+    let place = |row| usize::try_from(place(row)?).map_err(|_| corrupt("a page's place"));
+    found.iter().map(|row| Ok((place(row)?, public(row)?))).collect()
+}
+
+/// Between which sequences a page of bids lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The page is older than this one.
+    pub below: i64,
+    /// The page is newer than this one.
+    pub above: i64,
+}
+
+impl From<&Page<i64>> for Bounds {
+    fn from(page: &Page<i64>) -> Self {
+        Self { below: page.after.unwrap_or(i64::MAX), above: page.before.unwrap_or(0) }
+    }
 }
 
 /// A page of a user's bids, automatic ones included, newest first; the cursor is a bid's id.

@@ -24,10 +24,16 @@ use super::{
 pub struct PoolSettings {
     /// Connections that write; SQLite always has one.
     pub write_connections: u32,
-    /// Connections that only read.
+    /// Connections that only read, for clients.
     pub read_connections: u32,
+    /// Connections that only read, for what others wait for: tokens, bids and deadlines.
+    pub reserved_connections: u32,
+    /// Reads at once that search or are large: less than the connections that read.
+    pub heavy_reads: u32,
     /// How long to wait for a free connection.
     pub acquire_timeout: Duration,
+    /// How long a client's read waits for a connection, or for its turn among the heavy ones.
+    pub read_wait: Duration,
     /// Postgres: how long one statement may run; zero is for ever.
     pub statement_timeout: Duration,
     /// How long a transaction waits for a row that another one holds; on SQLite, for the write
@@ -59,6 +65,7 @@ impl PoolSettings {
         Self {
             statement_timeout: Duration::ZERO,
             lock_timeout: Duration::from_secs(600),
+            read_wait: self.acquire_timeout,
             idle_in_transaction_timeout: Duration::ZERO,
             ..self.clone()
         }
@@ -100,8 +107,11 @@ macro_rules! clean {
 pub struct Db {
     /// For transactions that write.
     pub write: DatabaseConnection,
-    /// For everything else.
+    /// For what clients read.
     pub read: Reader,
+    /// For what others wait for, and no client's list may hold up: whose token it is, what becomes
+    /// of a bid, which deadline is due.
+    pub reserved: Reader,
     /// One connection, to ask how the database is without waiting behind anybody.
     pub monitor: DatabaseConnection,
     /// SQLite's files.
@@ -144,9 +154,13 @@ impl Db {
         write.map_sqlx_sqlite_pool_opts(move |pool| clean!(pool, of_writer));
         let write = connect(write).await?;
         let timeout = settings.acquire_timeout;
-        let mut read = options(url, settings.read_connections, settings);
-        read.map_sqlx_sqlite_opts(move |o| durable(o, timeout).pragma("query_only", "ON"));
-        let read = Reader::new(connect(read).await?, settings, &distrust);
+        let reader = async |name, mut options: ConnectOptions| {
+            options.map_sqlx_sqlite_opts(move |o| durable(o, timeout).pragma("query_only", "ON"));
+            connect(options).await.map(|pool| Reader::new(name, pool, settings, &distrust))
+        };
+        let read = reader("read", for_clients(url, settings)).await?;
+        let reserved =
+            reader("reserved", options(url, settings.reserved_connections, settings)).await?;
         // It is kept open all the time: SQLite removes the -wal with the last connection.
         let mut monitor = options(url, 1, settings);
         monitor.map_sqlx_sqlite_opts(|o| durable(o, Duration::from_millis(100)));
@@ -158,7 +172,7 @@ impl Db {
         let file = SqliteConnectOptions::from_str(url).map_err(|_| malformed())?;
         let files = Files::of(file.get_filename())
             .map_err(|error| unusable(&format!("the database's files: {error}")))?;
-        Ok(Self::new([write, monitor], read, Some(files), settings, distrust))
+        Ok(Self::new([write, monitor], [read, reserved], Some(files), settings, distrust))
     }
 
     async fn open_postgres(url: &str, settings: &PoolSettings) -> Result<Self, DbErr> {
@@ -172,20 +186,24 @@ impl Db {
         write.map_sqlx_postgres_opts(move |o| o.options(WRITE_PLANS).options(of_writes.clone()));
         let of_writers = distrust.clone();
         write.map_sqlx_postgres_pool_opts(move |pool| clean!(pool, of_writers));
-        let mut read = options(url, settings.read_connections, settings);
-        let of_readers = distrust.clone();
-        read.map_sqlx_postgres_pool_opts(move |pool| clean!(pool, of_readers));
+        let reader = async |name, mut options: ConnectOptions| {
+            let of_readers = distrust.clone();
+            options.map_sqlx_postgres_pool_opts(move |pool| clean!(pool, of_readers));
+            connect(options).await.map(|pool| Reader::new(name, pool, settings, &distrust))
+        };
         let mut monitor = options(url, 1, settings);
         monitor.map_sqlx_postgres_opts(move |o| o.options(timeouts.clone()));
         monitor.map_sqlx_postgres_pool_opts(|pool| clean!(pool, Distrust::default()));
-        let read = Reader::new(connect(read).await?, settings, &distrust);
         let (write, monitor) = (connect(write).await?, connect(monitor).await?);
-        Ok(Self::new([write, monitor], read, None, settings, distrust))
+        let reserved =
+            reader("reserved", options(url, settings.reserved_connections, settings)).await?;
+        let read = reader("read", for_clients(url, settings)).await?;
+        Ok(Self::new([write, monitor], [read, reserved], None, settings, distrust))
     }
 
     fn new(
         [write, monitor]: [DatabaseConnection; 2],
-        read: Reader,
+        [read, reserved]: [Reader; 2],
         files: Option<Files>,
         settings: &PoolSettings,
         distrust: Distrust,
@@ -194,6 +212,7 @@ impl Db {
             writers: files.as_ref().map_or(settings.write_connections, |_| 1),
             write,
             read,
+            reserved,
             monitor,
             files: files.map(Arc::new),
             lookup_timeout: settings.lookup_timeout,
@@ -226,10 +245,10 @@ impl Db {
         self.distrust.silence()
     }
 
-    /// Closes both pools; what is under way ends first.
+    /// Closes the pools; what is under way ends first.
     pub async fn close(self) {
-        let Self { write, read, monitor, .. } = self;
-        for pool in [&write, &*read, &monitor] {
+        let Self { write, read, reserved, monitor, .. } = self;
+        for pool in [&write, &*read, &*reserved, &monitor] {
             if let Err(error) = pool.close_by_ref().await {
                 tracing::warn!(%error, "closing a database pool");
             }
@@ -269,6 +288,13 @@ fn options(url: &str, connections: u32, settings: &PoolSettings) -> ConnectOptio
         .statement_timeout(settings.statement_timeout)
         .set_application_name("neighborbid")
         .sqlx_logging(false);
+    options
+}
+
+/// Those of the connections that clients read by: when all are busy, nobody waits for long.
+fn for_clients(url: &str, settings: &PoolSettings) -> ConnectOptions {
+    let mut options = options(url, settings.read_connections, settings);
+    options.acquire_timeout(settings.read_wait);
     options
 }
 

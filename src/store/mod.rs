@@ -3,6 +3,7 @@
 //! stable shape each, so that they stay prepared.
 
 pub mod auction_page;
+mod auction_search;
 pub mod auctions;
 pub mod audit;
 pub mod bids;

@@ -7,13 +7,13 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Values,
+    QueryOrder, QuerySelect, Statement, Values,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
 use super::{
     page::Page,
-    rowset::{Rowset, Write},
+    rowset::{Rowset, Write, one_of},
 };
 
 /// Adds notifications.
@@ -57,15 +57,19 @@ pub async fn of_user(
     select.all(db).await
 }
 
-/// The notification of an id.
+/// The notifications of these ids, in no order.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn by_id(
+pub async fn by_ids(
     db: &impl ConnectionTrait,
-    id: NotificationId,
-) -> Result<Option<notification::Model>, DbErr> {
-    notification::Entity::find_by_id(id).one(db).await
+    ids: &[NotificationId],
+) -> Result<Vec<notification::Model>, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
+    let text = format!("SELECT * FROM notifications WHERE {is_one}");
+    let ask = Statement::from_sql_and_values(backend, text, [ids]);
+    notification::Entity::find().from_raw_sql(ask).all(db).await
 }
 
 /// Marks a user's own notifications read; others' ids are passed over.

@@ -9,11 +9,11 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect, QueryTrait, Select,
+    QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, Statement,
     sea_query::{Expr, SimpleExpr},
 };
 
-use super::page::Page;
+use super::{page::Page, rowset::one_of};
 
 /// Adds orders.
 ///
@@ -51,7 +51,22 @@ pub async fn save(db: &impl ConnectionTrait, order: &order::Model) -> Result<(),
 /// # Errors
 /// When the database refuses.
 pub async fn by_id(db: &impl ConnectionTrait, id: OrderId) -> Result<Option<order::Model>, DbErr> {
-    order::Entity::find_by_id(id).one(db).await
+    Ok(by_ids(db, &[id]).await?.pop())
+}
+
+/// The orders of these ids, in no order.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_ids(
+    db: &impl ConnectionTrait,
+    ids: &[OrderId],
+) -> Result<Vec<order::Model>, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
+    let text = format!("SELECT * FROM orders WHERE {is_one}");
+    let ask = Statement::from_sql_and_values(backend, text, [ids]);
+    order::Entity::find().from_raw_sql(ask).all(db).await
 }
 
 /// The order of an auction.

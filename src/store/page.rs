@@ -1,7 +1,7 @@
 //! A page of a list, by cursors on both sides, as Relay asks for it.
 
 /// What part of a list is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Page<C> {
     /// Only what follows it.
     pub after: Option<C>,

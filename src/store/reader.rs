@@ -3,13 +3,17 @@
 
 use std::{
     ops::{Deref, DerefMut},
+    sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult,
+    Statement,
 };
+
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{connection::PoolSettings, distrust::Distrust, fault::Fault};
 
@@ -17,20 +21,46 @@ use super::{connection::PoolSettings, distrust::Distrust, fault::Fault};
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: DatabaseConnection,
+    /// What its statements are counted under.
+    name: &'static str,
     /// How often a read is asked at most: once more than there may be broken connections.
     tries: u32,
     patience: Duration,
+    /// Turns of reads that search or are large.
+    heavy: Arc<Semaphore>,
+    /// How long one waits for its turn.
+    wait: Duration,
     distrust: Distrust,
 }
 
 impl Reader {
     pub(super) fn new(
+        name: &'static str,
         pool: DatabaseConnection,
         settings: &PoolSettings,
         distrust: &Distrust,
     ) -> Self {
-        let tries = settings.read_connections.saturating_add(1);
-        Self { pool, tries, patience: settings.patience(), distrust: distrust.clone() }
+        let connections = settings.read_connections.max(settings.reserved_connections);
+        // One connection at least is left to what is quick.
+        let heavy = settings.heavy_reads.min(settings.read_connections.saturating_sub(1)).max(1);
+        Self {
+            pool,
+            name,
+            tries: connections.saturating_add(1),
+            patience: settings.patience(),
+            heavy: Arc::new(Semaphore::new(usize::try_from(heavy).unwrap_or(1))),
+            wait: settings.read_wait,
+            distrust: distrust.clone(),
+        }
+    }
+
+    /// A turn among the heavy reads, in the order of asking.
+    ///
+    /// # Errors
+    /// When none comes in time.
+    pub async fn heavy_turn(&self) -> Result<SemaphorePermit<'_>, DbErr> {
+        let turn = tokio::time::timeout(self.wait, self.heavy.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
     }
 }
 
@@ -56,6 +86,7 @@ fn is_broken<T>(result: &Result<T, DbErr>) -> bool {
 /// Asks until an answer comes, or as often as it may.
 macro_rules! ask_again {
     ($self:ident, $ask:expr) => {{
+        metrics::counter!("neighborbid_statements_total", "pool" => $self.name).increment(1);
         let (mut tries, began) = (1, std::time::Instant::now());
         loop {
             let answer = $self.distrust.within($self.patience, $ask).await;

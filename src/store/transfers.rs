@@ -8,11 +8,12 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
 };
 
 use super::{
     page::Page,
-    rowset::{Rowset, Write},
+    rowset::{Rowset, Write, one_of},
 };
 use crate::domain::{ledger, money::Money};
 
@@ -56,11 +57,15 @@ pub fn insert(new: &[NewTransfer]) -> Write {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn by_id(
+pub async fn by_ids(
     db: &impl ConnectionTrait,
-    id: TransferId,
-) -> Result<Option<transfer::Model>, DbErr> {
-    transfer::Entity::find_by_id(id).one(db).await
+    ids: &[TransferId],
+) -> Result<Vec<transfer::Model>, DbErr> {
+    let backend = db.get_database_backend();
+    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
+    let text = format!("SELECT * FROM transfers WHERE {is_one}");
+    let ask = Statement::from_sql_and_values(backend, text, [ids]);
+    transfer::Entity::find().from_raw_sql(ask).all(db).await
 }
 
 /// A page of a wallet's transfers, newest first; the cursor is a transfer's id.

@@ -38,6 +38,7 @@ mod plans;
 mod queries;
 mod races;
 mod schema;
+mod search;
 mod storm;
 mod tidy;
 mod unanswered;

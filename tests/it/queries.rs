@@ -1,6 +1,9 @@
 //! What a request costs: the statements that it sends to the database, which must not grow with
 //! the size of a page.
 
+mod busy;
+mod fields;
+
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -31,6 +34,9 @@ struct Counted {
     statements: Arc<AtomicUsize>,
 }
 
+/// What a document may ask for here.
+const LIMITS: Limits = Limits { nesting: 64, introspection: true };
+
 const AUCTION: &str = "id title currentPrice minimumBid bidCount status startsAt endsAt \
     seller { id username homeRegion { name } } leader { id username } winner { id username } \
     category { id name } region { id name } \
@@ -59,7 +65,7 @@ impl Counted {
         }
         let statements = Arc::new(AtomicUsize::new(0));
         let mut db = database.open().await;
-        for pool in [&mut db.read, &mut db.write] {
+        for pool in [&mut db.read, &mut db.reserved, &mut db.write] {
             let statements = Arc::clone(&statements);
             pool.set_metric_callback(move |_| {
                 statements.fetch_add(1, Ordering::Relaxed);
@@ -67,9 +73,8 @@ impl Counted {
         }
         let clock = Arc::new(Mutex::new(house.now()));
         let engine = records::engine_on(&db, rules(), &clock).await;
-        let limits = Limits { nesting: 64, introspection: true };
         let rates = Arc::new(RateLimits::new(None));
-        let schema = graphql::schema(Arc::clone(&engine), rates, limits);
+        let schema = graphql::schema(Arc::clone(&engine), rates, LIMITS);
         Self { house, engine, schema, viewer, open: open.unwrap(), statements }
     }
 
@@ -77,16 +82,29 @@ impl Counted {
     async fn cost(&self, document: &str, size: usize) -> usize {
         let document = document.replace("{page}", &format!("(first: {size})"));
         let document = document.replace("{auction}", AUCTION);
-        let viewer = Some(Arc::new(self.viewer.clone()));
-        let request = graphql::asked_by(Request::new(&document), viewer);
         self.statements.store(0, Ordering::Relaxed);
+        let data = self.answer(&document).await;
+        let cost = self.statements.load(Ordering::Relaxed);
+        assert_eq!(rows(&data), Some(size), "{document}");
+        cost
+    }
+
+    /// What a document costs.
+    async fn statements(&self, document: &str) -> usize {
+        self.statements.store(0, Ordering::Relaxed);
+        self.answer(document).await;
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// What the viewer is answered, without an error.
+    async fn answer(&self, document: &str) -> Value {
+        let viewer = Some(Arc::new(self.viewer.clone()));
+        let request = graphql::asked_by(Request::new(document), viewer);
         // A task of its own, as each connection is.
         let schema = self.schema.clone();
         let answer = tokio::spawn(async move { schema.execute(request).await }).await.unwrap();
         assert!(answer.errors.is_empty(), "{document}: {:?}", answer.errors);
-        let cost = self.statements.load(Ordering::Relaxed);
-        assert_eq!(rows(&answer.data), Some(size), "{document}");
-        cost
+        answer.data
     }
 }
 

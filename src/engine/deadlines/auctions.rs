@@ -99,9 +99,9 @@ impl Auctions {
     }
 
     async fn one_by_one(&mut self, core: &Arc<Core>) -> Result<usize, Error> {
-        let now = core.now(&core.db.read).await?;
+        let now = core.now(&core.db.reserved).await?;
         let (deadline, except) = (self.deadline, self.except());
-        let due = deadlines::due(&core.db.read, deadline, now, BATCH, &except).await?;
+        let due = deadlines::due(&core.db.reserved, deadline, now, BATCH, &except).await?;
         let mut count = 0;
         for id in due {
             match command::run_on_time(core, Turn { deadline, which: Which::Free(id) }).await {
@@ -130,9 +130,9 @@ impl Auctions {
         if self.waiting.is_empty() {
             self.waited_for.clear();
         }
-        let now = core.now(&core.db.read).await?;
+        let now = core.now(&core.db.reserved).await?;
         let (deadline, except) = (self.deadline, self.except());
-        let due = deadlines::due(&core.db.read, deadline, now, BATCH, &except).await?;
+        let due = deadlines::due(&core.db.reserved, deadline, now, BATCH, &except).await?;
         self.aside.keep(&due);
         let mut held = HashMap::new();
         for id in due {
@@ -159,7 +159,7 @@ impl Keeper for Auctions {
             return Ok(Duration::ZERO);
         }
         self.look_after_held(core).await?;
-        let db = &core.db.read;
+        let db = &core.db.reserved;
         let next = deadlines::next_deadline(db, self.deadline, &self.except()).await?;
         let wait = until(next, core.now(db).await?);
         let comes_back = !self.aside.is_empty() || !self.waited_for.is_empty();

@@ -106,7 +106,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn next_deadline(&self) -> Result<(Option<Time>, Time), Error> {
-        let db = &self.core.db.read;
+        let db = &self.core.db.reserved;
         let deadlines = [
             deadlines::next_deadline(db, Deadline::Opening, &[]).await?,
             deadlines::next_deadline(db, Deadline::Ending, &[]).await?,

@@ -24,8 +24,8 @@ impl Orders {
 
     /// Completes what is due; says how many.
     pub async fn pass(&mut self, core: &Arc<Core>) -> Result<usize, Error> {
-        let now = core.now(&core.db.read).await?;
-        let due = orders::due(&core.db.read, now, BATCH, &self.aside.now()).await?;
+        let now = core.now(&core.db.reserved).await?;
+        let due = orders::due(&core.db.reserved, now, BATCH, &self.aside.now()).await?;
         let mut completed = 0;
         for id in due {
             match command::run_on_time(core, Acted::by_itself(id, Action::Complete)).await {
@@ -48,7 +48,7 @@ impl Keeper for Orders {
         if self.pass(core).await? > 0 {
             return Ok(Duration::ZERO);
         }
-        let db = &core.db.read;
+        let db = &core.db.reserved;
         let next = orders::next_completion(db, &self.aside.now()).await?;
         let wait = until(next, core.now(db).await?);
         Ok(if self.aside.is_empty() { wait } else { wait.min(Duration::from_millis(250)) })

@@ -24,7 +24,7 @@ use crate::{
     graphql::{
         context::ContextExt,
         error::{Code, coded},
-        loaders::StandingOf,
+        loaders::{BidsOfAuction, StandingOf},
         page::{self, PageArgs},
         scalar::Decimal,
     },
@@ -54,7 +54,7 @@ impl Auction {
 
     /// The auction of an id that some row refers to.
     pub async fn load(ctx: &Context<'_>, id: AuctionId) -> Result<Self> {
-        let view = ctx.loaded(ctx.loader()?.load_one(id).await)?;
+        let view = ctx.load(id).await?;
         let gone = || coded(Code::NotFound, "There is no such auction.");
         view.map(Self::from).ok_or_else(gone)
     }
@@ -63,7 +63,7 @@ impl Auction {
         if let Some(listing) = &self.listing {
             return Ok(Arc::clone(listing));
         }
-        let view = ctx.loaded(ctx.loader()?.load_one(self.id).await)?;
+        let view = ctx.load(self.id).await?;
         let gone = || coded(Code::NotFound, "There is no such auction.");
         view.map(|view| view.listing).ok_or_else(gone)
     }
@@ -219,8 +219,7 @@ impl Auction {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Connection<String, Bid>> {
         let page = PageArgs { first, after, last, before }.page::<i64>()?;
-        let bids = ctx.engine()?.bids_of_auction(self.id, &page).await;
-        let bids = bids.map_err(|error| ctx.fault(error))?;
+        let bids = ctx.page(BidsOfAuction(self.id, page.clone())).await?;
         Ok(page::connection(&page, bids, |bid| bid.sequence, Bid::from))
     }
 
@@ -230,7 +229,7 @@ impl Auction {
             return Ok(None);
         };
         let viewer = session.user.id;
-        let standing = ctx.loaded(ctx.loader()?.load_one(StandingOf(viewer, self.id)).await)?;
+        let standing = ctx.load(StandingOf(viewer, self.id)).await?;
         let standing = standing.unwrap_or_default();
         let decimal = |money: Option<Money>| money.map(|money| decimal(ctx, money)).transpose();
         Ok(Some(ViewerPosition {

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Description, Object, Result};
 use chrono::{DateTime, Utc};
 
-use crate::graphql::{context::ContextExt, scalar::Decimal};
+use crate::graphql::{context::ContextExt, loaders::ServerTime, scalar::Decimal};
 
 /// The house's numbers, the same for everybody.
 #[derive(Debug, Description)]
@@ -64,6 +64,6 @@ impl Marketplace {
     /// The clock that judges bids and ends auctions: count down to `endsAt` from it, not from the
     /// client's.
     async fn server_time(&self, ctx: &Context<'_>) -> Result<DateTime<Utc>> {
-        ctx.engine()?.server_time().await.map_err(|error| ctx.fault(error))
+        ctx.page(ServerTime()).await
     }
 }

@@ -9,7 +9,7 @@ use super::{
     auction::Auction, bid::Bid, category::Category, notification::Notification, order::Order,
     region::Region, user::User, wallet::Transfer,
 };
-use crate::graphql::context::ContextExt;
+use crate::graphql::{context::ContextExt, loaders::Seen};
 
 /// Anything with a global id.
 #[derive(Debug, Interface)]
@@ -36,32 +36,29 @@ pub enum Node {
 impl Node {
     /// The node of an id; `None` when there is none or it is not the viewer's to see.
     pub async fn load(ctx: &Context<'_>, id: &ID) -> Result<Option<Self>> {
-        let (engine, loader) = (ctx.engine()?, ctx.loader()?);
+        let engine = ctx.engine()?;
         if let Ok(id) = id.parse::<AuctionId>() {
-            let view = ctx.loaded(loader.load_one(id).await)?;
+            let view = ctx.load(id).await?;
             return Ok(view.map(|view| Self::Auction(view.into())));
         }
         if let Ok(id) = id.parse::<BidId>() {
-            let bid = ctx.loaded(loader.load_one(id).await)?;
+            let bid = ctx.load(id).await?;
             return Ok(bid.map(|bid| Self::Bid(bid.into())));
         }
         if let Ok(id) = id.parse::<UserId>() {
-            let user = ctx.loaded(loader.load_one(id).await)?;
+            let user = ctx.load(id).await?;
             return Ok(user.map(|user| Self::User(User(user))));
         }
-        if let Ok(id) = id.parse::<TransferId>() {
-            let transfer = engine.transfer(id).await.map_err(|error| ctx.fault(error))?;
-            let viewer = ctx.session().map(|session| session.user.id);
-            let own = transfer.filter(|transfer| Some(transfer.user_id) == viewer);
-            return Ok(own.map(|transfer| Self::Transfer(Transfer(transfer))));
+        if let (Ok(id), Some(viewer)) = (id.parse::<TransferId>(), viewer(ctx)) {
+            let found = ctx.load(Seen { viewer, id }).await?;
+            return Ok(found.map(|row| Self::Transfer(Transfer(row))));
         }
-        if let (Ok(id), Some(viewer)) = (id.parse::<OrderId>(), ctx.session()) {
-            let order = engine.order_for(viewer, id).await.map_err(|error| ctx.fault(error))?;
-            return Ok(order.map(|order| Self::Order(Order(order))));
+        if let (Ok(id), Some(viewer)) = (id.parse::<OrderId>(), viewer(ctx)) {
+            let found = ctx.load(Seen { viewer, id }).await?;
+            return Ok(found.map(|row| Self::Order(Order(row))));
         }
-        if let (Ok(id), Some(viewer)) = (id.parse::<NotificationId>(), ctx.session()) {
-            let found = engine.notification_of(viewer.user.id, id).await;
-            let found = found.map_err(|error| ctx.fault(error))?;
+        if let (Ok(id), Some(viewer)) = (id.parse::<NotificationId>(), viewer(ctx)) {
+            let found = ctx.load(Seen { viewer, id }).await?;
             return Ok(found.map(|row| Self::Notification(Notification(row))));
         }
         if let Ok(id) = id.parse::<RegionId>() {
@@ -74,4 +71,8 @@ impl Node {
         }
         Ok(None)
     }
+}
+
+fn viewer(ctx: &Context<'_>) -> Option<UserId> {
+    ctx.session().map(|session| session.user.id)
 }

@@ -25,7 +25,7 @@ impl Notification {
 
     /// About which auction.
     async fn auction(&self, ctx: &Context<'_>) -> Result<Option<Auction>> {
-        let view = ctx.loaded(ctx.loader()?.load_one(self.0.auction_id).await)?;
+        let view = ctx.load(self.0.auction_id).await?;
         Ok(view.map(Auction::from))
     }
 

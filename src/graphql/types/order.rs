@@ -21,7 +21,7 @@ pub struct Order(pub Model);
 
 impl Order {
     async fn side(&self, ctx: &Context<'_>, id: UserId) -> Result<User> {
-        let user = ctx.loaded(ctx.loader()?.load_one(id).await)?;
+        let user = ctx.load(id).await?;
         user.map(User).ok_or_else(|| coded(Code::NotFound, "There is no such user."))
     }
 

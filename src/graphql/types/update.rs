@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     engine::{OwnUpdate, Update, UpdateKind},
-    graphql::context::ContextExt,
+    graphql::{context::ContextExt, loaders::BalancesOf},
 };
 
 /// A snapshot of an auction, or an event with the auction as it was right after it.
@@ -105,7 +105,7 @@ impl ViewerUpdate {
             return Ok(None);
         }
         let owner = self.0.user;
-        let balances = ctx.engine()?.balances(owner).await.map_err(|error| ctx.fault(error))?;
+        let balances = ctx.page(BalancesOf(owner)).await?;
         Ok(Some(Wallet { owner, balances }))
     }
 

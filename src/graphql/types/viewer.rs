@@ -14,6 +14,7 @@ use crate::{
     engine::{Session, Sort},
     graphql::{
         context::ContextExt,
+        loaders::{BalancesOf, BidsOfUser, NotificationsOf, OrdersOf},
         page::{self, PageArgs},
         query::auction_connection,
     },
@@ -33,7 +34,7 @@ impl Viewer {
     /// Their money in the house.
     async fn wallet(&self, ctx: &Context<'_>) -> Result<Wallet> {
         let owner = self.0.user.id;
-        let balances = ctx.engine()?.balances(owner).await.map_err(|e| ctx.fault(e))?;
+        let balances = ctx.page(BalancesOf(owner)).await?;
         Ok(Wallet { owner, balances })
     }
 
@@ -45,8 +46,7 @@ impl Viewer {
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Bid>> {
         let page = PageArgs { first, after, ..Default::default() }.page::<BidId>()?;
-        let bids = ctx.engine()?.bids_of_user(self.0.user.id, &page).await;
-        let bids = bids.map_err(|error| ctx.fault(error))?;
+        let bids = ctx.page(BidsOfUser(self.0.user.id, page.clone())).await?;
         Ok(page::connection(&page, bids, |bid| bid.id, Bid::from))
     }
 
@@ -59,7 +59,7 @@ impl Viewer {
     ) -> Result<Connection<String, Auction>> {
         let filter = Filter { seller: Some(self.0.user.id), ..Default::default() };
         let page = PageArgs { first, after, ..Default::default() };
-        auction_connection(ctx, &filter, Sort::Newest, page).await
+        auction_connection(ctx, filter, Sort::Newest, page).await
     }
 
     /// The orders in which they buy or sell, newest first.
@@ -70,8 +70,7 @@ impl Viewer {
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Order>> {
         let page = PageArgs { first, after, ..Default::default() }.page::<OrderId>()?;
-        let orders = ctx.engine()?.orders_of(self.0.user.id, &page).await;
-        let orders = orders.map_err(|error| ctx.fault(error))?;
+        let orders = ctx.page(OrdersOf(self.0.user.id, page.clone())).await?;
         Ok(page::connection(&page, orders, |order| order.id, Order))
     }
 
@@ -84,8 +83,7 @@ impl Viewer {
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Notification>> {
         let page = PageArgs { first, after, ..Default::default() }.page::<NotificationId>()?;
-        let found = ctx.engine()?.notifications_of(self.0.user.id, unread_only, &page).await;
-        let found = found.map_err(|error| ctx.fault(error))?;
+        let found = ctx.page(NotificationsOf(self.0.user.id, unread_only, page.clone())).await?;
         Ok(page::connection(&page, found, |row| row.id, Notification))
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     domain::{ledger::Balances, money::Money},
     graphql::{
         context::ContextExt,
+        loaders::TransfersOf,
         page::{self, PageArgs},
         scalar::Decimal,
     },
@@ -47,8 +48,7 @@ impl Wallet {
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Transfer>> {
         let page = PageArgs { first, after, ..Default::default() }.page::<TransferId>()?;
-        let rows = ctx.engine()?.transfers(self.owner, &page).await;
-        let rows = rows.map_err(|error| ctx.fault(error))?;
+        let rows = ctx.page(TransfersOf(self.owner, page.clone())).await?;
         Ok(page::connection(&page, rows, |row| row.id, Transfer))
     }
 }

@@ -6,6 +6,7 @@ mod documents;
 mod gibberish;
 mod live;
 mod rates;
+mod reads;
 
 use std::net::SocketAddr;
 

@@ -15,7 +15,9 @@ use neighborbid::{
     domain::{event::Event, filter::Filter, user::User},
     store::{
         auction_page::{self, Key, Place, Sort},
-        auctions, bids, bus_secret, categories,
+        auctions,
+        bids::{self, Bounds},
+        bus_secret, categories,
         commit_marker::{self, CommitMarker},
         deadlines::{self, Deadline},
         events, idempotency, marketplace, notifications, orders,
@@ -145,7 +147,13 @@ async fn lists(explained: &mut Explained, known: &Known) {
         let nowhere = Some(RegionId("99".to_owned()));
         for (what, filter) in [
             ("a word", Filter { words: vec!["lamp".to_owned()], ..only(&[]) }),
+            ("a rare word", Filter { words: vec!["1937".to_owned()], ..only(&[]) }),
+            (
+                "a rare word",
+                Filter { words: vec!["1937".to_owned()], ..only(&[AuctionStatus::Open]) },
+            ),
             ("an unsaid word", Filter { words: vec!["unsaid".to_owned()], ..only(&[]) }),
+            ("a syllable", Filter { words: vec!["람".to_owned()], ..only(&[]) }),
             (
                 "a rare region",
                 Filter { region: nowhere, scope: Some(AuctionScope::Regional), ..only(&[]) },
@@ -199,9 +207,13 @@ async fn of_auctions(explained: &mut Explained, known: &Known) {
 async fn of_bids(explained: &mut Explained, known: &Known) {
     let (auction, bidder, ids) = (known.auction(), known.bidder, known.ids());
     ask!(explained, bids::by_ids(&[known.bid.id]));
-    ask!(explained, bids::of_auction(auction, &page()));
-    ask!(explained, bids::of_auction(auction, &Page { after: Some(30), ..page() }));
-    ask!(explained, bids::of_auction(auction, &Page { backwards: true, ..page() }));
+    for backwards in [false, true] {
+        let ends = |after, before| Bounds::from(&Page { after, before, ..page() });
+        ask!(explained, bids::of_auctions(&[(auction, ends(None, None))], 20, backwards));
+        let each = [(Some(30), None), (None, Some(10)), (Some(20), None)].map(|(a, b)| ends(a, b));
+        let each: Vec<_> = ids.iter().copied().zip(each).collect();
+        ask!(explained, bids::of_auctions(&each, 20, backwards));
+    }
     ask!(explained, bids::of_bidder(bidder, &page()));
     ask!(explained, bids::of_bidder(bidder, &Page { after: Some(known.bid.id), ..page() }));
     ask!(explained, bids::highest_of(bidder, &ids));
@@ -248,7 +260,7 @@ async fn of_money(explained: &mut Explained, known: &Known) {
     ask!(explained, wallets::of_each(&[bidder, sellers[0]]));
     let balances = wallets::of(&explained.db, bidder).await.unwrap();
     write!(explained, wallets::save(&[(bidder, balances)]));
-    ask!(explained, transfers::by_id(known.transfer.id));
+    ask!(explained, transfers::by_ids(&[known.transfer.id]));
     ask!(explained, transfers::of_user(bidder, &page()));
     let after = Page { after: Some(known.transfer.id), ..page() };
     ask!(explained, transfers::of_user(known.transfer.user_id, &after));
@@ -282,6 +294,7 @@ async fn of_money(explained: &mut Explained, known: &Known) {
 async fn of_orders(explained: &mut Explained, known: &Known) {
     let Known { order, .. } = known;
     ask!(explained, orders::by_id(order.id));
+    ask!(explained, orders::by_ids(&[order.id, OrderId::new()]));
     ask!(explained, orders::of_auction(order.auction_id));
     for user in [order.buyer_id, order.seller_id] {
         ask!(explained, orders::of_user(user, &page()));
@@ -327,7 +340,7 @@ async fn of_notes_and_keys(explained: &mut Explained, known: &Known) {
         let after = Page { after: Some(note), ..page() };
         ask!(explained, notifications::of_user(bidder, unread_only, &after));
     }
-    ask!(explained, notifications::by_id(note));
+    ask!(explained, notifications::by_ids(&[note, NotificationId::new()]));
     ask!(explained, notifications::unread_count(bidder));
     ask!(explained, notifications::mark_read(bidder, &[note]));
     ask!(explained, notifications::since(&[bidder, known.order.seller_id], Utc::now()));

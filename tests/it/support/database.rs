@@ -34,7 +34,10 @@ enum Kept {
 pub const POOLS: PoolSettings = PoolSettings {
     write_connections: 4,
     read_connections: 4,
+    reserved_connections: 2,
+    heavy_reads: 3,
     acquire_timeout: Duration::from_secs(30),
+    read_wait: Duration::from_secs(30),
     statement_timeout: Duration::from_secs(30),
     lock_timeout: Duration::from_secs(30),
     idle_in_transaction_timeout: Duration::from_secs(30),
