@@ -8,6 +8,8 @@ mod gate;
 mod input;
 mod limits;
 mod price;
+#[cfg(test)]
+mod reading_tests;
 mod rules;
 mod scan;
 mod suggest;
@@ -39,7 +41,7 @@ pub struct Documents {
     gate: Arc<Gate>,
     kept: Cache<Box<str>, Arc<Document>, Weight>,
     /// Of large documents only so many are checked at once, and none on the threads that answer.
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +68,7 @@ impl Documents {
         let gate = Arc::new(Gate::new(sdl, limits)?);
         let usually = usize::try_from(limits.cache_bytes / USUAL).unwrap_or_default().max(1);
         let kept = Cache::with_weighter(usually, limits.cache_bytes, Weight);
-        Ok(Arc::new(Self { gate, kept, checks: Semaphore::new(limits.checks) }))
+        Ok(Arc::new(Self { gate, kept, checks: Arc::new(Semaphore::new(limits.checks)) }))
     }
 
     /// The bounds.
@@ -87,10 +89,16 @@ impl Documents {
             self.gate.check(text, scan)
         } else {
             let busy = || refusal(Code::Overloaded, "Too much waits already: try again soon.");
-            let turn = timeout(self.limits().timeout, self.checks.acquire()).await;
-            let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
+            let turn = Arc::clone(&self.checks).acquire_owned();
+            let turn = timeout(self.limits().timeout, turn).await;
+            let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
             let (gate, text) = (Arc::clone(&self.gate), text.to_owned());
-            spawn_blocking(move || gate.check(&text, scan)).await.map_err(|_| busy())?
+            let check = move || {
+                // Until the check ends, even where nobody waits for it any more.
+                let _turn = turn;
+                gate.check(&text, scan)
+            };
+            spawn_blocking(check).await.map_err(|_| busy())?
         };
         let document = Arc::new(checked.map_err(|faults| refused(&faults))?);
         self.kept.insert(text.into(), Arc::clone(&document));

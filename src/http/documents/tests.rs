@@ -16,7 +16,7 @@ use super::{
 };
 use crate::http::variables;
 
-const LIMITS: DocumentLimits = DocumentLimits {
+pub(super) const LIMITS: DocumentLimits = DocumentLimits {
     bytes: 32_768,
     tokens: 5_000,
     nesting: 64,
