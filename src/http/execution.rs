@@ -45,6 +45,17 @@ impl Surroundings {
         }
     }
 
+    /// Counts the check of a document, for where it comes from.
+    ///
+    /// # Errors
+    /// With the answer for a client who asks too often.
+    pub fn charge_check(&self, points: u32) -> Result<(), Answer> {
+        let Some(rates) = self.schema.data::<Arc<RateLimits>>() else {
+            return Ok(());
+        };
+        rates.operation(None, self.address, points).map_err(|limit| limited(&limit))
+    }
+
     /// Counts an operation for who asks it, and from where.
     ///
     /// # Errors

@@ -229,7 +229,8 @@ async fn respond(
         Ok(session) => session,
         Err(answer) => return send_unsigned(media, answer),
     };
-    let parsed = params.into_request(&app.documents).await;
+    let around = Surroundings::of(app, address);
+    let parsed = params.into_request(&around).await;
     let kind = parsed.as_ref().ok().map(|parsed| parsed.kind());
     if kind == Some(OperationType::Mutation) && method == Method::GET {
         let answer = refusal(Code::BadUserInput, "Mutations go over POST.");
@@ -251,7 +252,6 @@ async fn respond(
         let why = "Subscriptions go over the WebSocket at this address, or as text/event-stream.";
         return send_answer(media, refusal(Code::BadUserInput, why));
     }
-    let around = Surroundings::of(app, address);
     send_answer(media, execution::single(parsed, session, number, &around).await)
 }
 

@@ -33,6 +33,9 @@ use gate::{Fault, Gate};
 /// hand it over.
 const SMALL: usize = 250;
 
+/// For so many tokens, a check costs a point.
+const TOKENS_A_POINT: usize = 10;
+
 /// What a kept document weighs on average, in bytes.
 const USUAL: u64 = 16_384;
 
@@ -76,15 +79,21 @@ impl Documents {
         &self.gate.limits
     }
 
-    /// A document that is valid.
+    /// A document that is valid. What its check costs, in points, is charged before it: most of
+    /// what is checked is refused, and runs nothing that is charged.
     ///
     /// # Errors
     /// With the answer for the client, when it is not, or cannot be checked now.
-    pub async fn read(&self, text: &str) -> Result<Arc<Document>, Answer> {
+    pub async fn read(
+        &self,
+        text: &str,
+        charge: impl FnOnce(u32) -> Result<(), Answer>,
+    ) -> Result<Arc<Document>, Answer> {
         if let Some(document) = self.kept.get(text) {
             return Ok(document);
         }
         let scan = self.gate.look(text).map_err(|fault| refused(&[fault]))?;
+        charge(u32::try_from(scan.tokens / TOKENS_A_POINT + 1).unwrap_or(u32::MAX))?;
         let checked = if scan.tokens <= SMALL {
             self.gate.check(text, scan)
         } else {

@@ -6,6 +6,10 @@ use futures_util::FutureExt;
 use tokio::{runtime::Builder, task::spawn_blocking};
 
 use super::{Documents, tests::LIMITS};
+use crate::{
+    graphql::Code,
+    http::response::{Answer, refusal},
+};
 
 fn documents() -> Arc<Documents> {
     Documents::new(&crate::graphql::sdl(), LIMITS).unwrap()
@@ -14,6 +18,34 @@ fn documents() -> Arc<Documents> {
 /// Too large to be checked where it is asked for.
 fn large() -> String {
     format!("{{ {} }}", "__typename ".repeat(400))
+}
+
+/// As much as anybody likes.
+fn free(_points: u32) -> Result<(), Answer> {
+    Ok(())
+}
+
+#[test]
+fn a_check_is_charged_before_it_and_what_is_kept_costs_none() {
+    let documents = documents();
+    let points = |text: &str| {
+        let mut charged = 0;
+        let charge = |points| {
+            charged += points;
+            Ok(())
+        };
+        let read = documents.read(text, charge).now_or_never().unwrap();
+        (read.is_ok(), charged)
+    };
+    let unknown = format!("{{ {} }}", "unknown ".repeat(100));
+    assert_eq!([points(&unknown), points(&unknown)], [(false, 11), (false, 11)]);
+    let known = format!("{{ {} }}", "__typename ".repeat(100));
+    assert_eq!([points(&known), points(&known)], [(true, 11), (true, 0)]);
+    // Who has spent it all has nothing checked.
+    let spent = |_| Err(refusal(Code::RateLimited, "spent"));
+    let read = documents.read(&unknown, spent).now_or_never().unwrap();
+    assert_eq!(read.unwrap_err().code, Code::RateLimited);
+    assert!(documents.read(&known, spent).now_or_never().unwrap().is_ok());
 }
 
 #[test]
@@ -25,7 +57,7 @@ fn a_check_keeps_its_turn_when_nobody_waits_for_it_any_more() {
         let (go, stays) = mpsc::channel::<()>();
         let busy = spawn_blocking(move || stays.recv());
         // Its client hangs up while the check has yet to begin.
-        assert!(documents.read(&large()).now_or_never().is_none());
+        assert!(documents.read(&large(), free).now_or_never().is_none());
         assert_eq!(documents.checks.available_permits(), 0);
         drop(go);
         assert!(busy.await.unwrap().is_err());
