@@ -16,7 +16,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_graphql::Variables;
 use quick_cache::{Weighter, sync::Cache};
@@ -32,6 +32,10 @@ use gate::{Fault, Gate};
 /// Up to so many tokens, a document is checked where it is asked for: that takes less than to
 /// hand it over.
 const SMALL: usize = 250;
+
+/// How long to wait for a turn to be checked: a socket's loop waits too, and with it the updates
+/// that the socket is to get.
+const TURN: Duration = Duration::from_secs(1);
 
 /// For so many tokens, a check costs a point.
 const TOKENS_A_POINT: usize = 10;
@@ -99,7 +103,7 @@ impl Documents {
         } else {
             let busy = || refusal(Code::Overloaded, "Too much waits already: try again soon.");
             let turn = Arc::clone(&self.checks).acquire_owned();
-            let turn = timeout(self.limits().timeout, turn).await;
+            let turn = timeout(TURN.min(self.limits().timeout), turn).await;
             let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
             let (gate, text) = (Arc::clone(&self.gate), text.to_owned());
             let check = move || {

@@ -1,18 +1,23 @@
 //! Who waits for a check, and for how long its turn is held.
 
-use std::sync::{Arc, mpsc};
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
-use tokio::{runtime::Builder, task::spawn_blocking};
+use tokio::{runtime::Builder, task::spawn_blocking, time::timeout};
 
-use super::{Documents, tests::LIMITS};
+use super::{Documents, limits::DocumentLimits, tests::LIMITS};
 use crate::{
     graphql::Code,
     http::response::{Answer, refusal},
 };
 
 fn documents() -> Arc<Documents> {
-    Documents::new(&crate::graphql::sdl(), LIMITS).unwrap()
+    // Nothing here waits for as long as a query may.
+    let limits = DocumentLimits { timeout: Duration::from_secs(3_600), ..LIMITS };
+    Documents::new(&crate::graphql::sdl(), limits).unwrap()
 }
 
 /// Too large to be checked where it is asked for.
@@ -63,4 +68,14 @@ fn a_check_keeps_its_turn_when_nobody_waits_for_it_any_more() {
         assert!(busy.await.unwrap().is_err());
         drop(documents.checks.acquire().await.unwrap());
     });
+}
+
+#[tokio::test]
+async fn who_gets_no_turn_soon_is_turned_away() {
+    let documents = documents();
+    let turn = documents.checks.acquire().await.unwrap();
+    let read = timeout(Duration::from_secs(600), documents.read(&large(), free)).await;
+    assert_eq!(read.expect("it waits for ever").unwrap_err().code, Code::Overloaded);
+    drop(turn);
+    assert!(documents.read(&large(), free).await.is_ok());
 }
