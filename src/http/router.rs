@@ -294,6 +294,7 @@ fn send_answer(media: MediaType, answer: Answer) -> Response {
     let status = match answer.code {
         _ if !refused => StatusCode::OK,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
     send(status, media, answer)
@@ -310,4 +311,22 @@ pub(super) fn send(status: StatusCode, media: MediaType, answer: Answer) -> Resp
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_the_status_of_its_code_in_the_new_media_type_alone() {
+        for (code, status) in [
+            (Code::BadUserInput, StatusCode::BAD_REQUEST),
+            (Code::RateLimited, StatusCode::TOO_MANY_REQUESTS),
+            (Code::Overloaded, StatusCode::SERVICE_UNAVAILABLE),
+        ] {
+            let sent = |media| send_answer(media, refusal(code, "No.")).status();
+            assert_eq!(sent(MediaType::GraphqlResponse), status);
+            assert_eq!(sent(MediaType::Json), StatusCode::OK);
+        }
+    }
 }
