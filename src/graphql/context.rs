@@ -8,9 +8,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use async_graphql::{Context, Error, Request, dataloader::Loader as Load};
+use tokio::{sync::Notify, time::sleep};
 
 use super::{
     error::{Code, coded, fault},
@@ -110,6 +112,26 @@ impl Moment {
     #[must_use]
     pub fn viewer_was_read(&self) -> bool {
         self.viewer_was_read.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether a subscription's update is being answered, or awaited: only an answer has its time.
+#[derive(Debug, Default)]
+pub struct Underway(Notify);
+
+impl Underway {
+    pub(super) fn begin(&self) {
+        self.0.notify_waiters();
+    }
+
+    /// Returns when an update that begins from now on has been under way for so long.
+    pub fn outlasts(&self, time: Duration) -> impl Future<Output = ()> + Send + '_ {
+        // Here and not when it is polled: the update may begin before that.
+        let begins = self.0.notified();
+        async move {
+            begins.await;
+            sleep(time).await;
+        }
     }
 }
 

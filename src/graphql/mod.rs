@@ -14,7 +14,7 @@ mod scalar;
 mod subscription;
 mod types;
 
-pub use context::{ClientAddress, Moment, Network, RequestId, asked_by};
+pub use context::{ClientAddress, Moment, Network, RequestId, Underway, asked_by};
 pub use error::{Code, code_of, retry_after_seconds};
 pub use mutation::Mutation;
 pub use query::Query;

@@ -7,7 +7,7 @@ use entity::ids::AuctionId;
 use futures_util::{Stream, StreamExt, stream};
 
 use super::{
-    context::{ContextExt, Moment},
+    context::{ContextExt, Moment, Underway},
     error::{Code, coded},
     query::AuctionFilter,
     types::update::{AuctionPresence, AuctionUpdate, ViewerUpdate},
@@ -40,6 +40,7 @@ impl Subscription {
                 feed.into_stream().right_stream()
             }
         };
+        let updates = told(ctx, updates);
         Ok(updates.map(|update| AuctionUpdate::try_from(update.as_ref())))
     }
 
@@ -56,7 +57,7 @@ impl Subscription {
         let feed = ctx.engine()?.watch_list_as(&ctx.watcher(), filter).await;
         let feed = feed.map_err(|error| ctx.fault(error))?;
         let updates = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
-        Ok(updates.map(|update| {
+        Ok(told(ctx, updates).map(|update| {
             metrics::counter!("neighborbid_deliveries_total").increment(1);
             AuctionUpdate::try_from(update.as_ref())
         }))
@@ -74,7 +75,7 @@ impl Subscription {
         let feed = ctx.engine()?.watch_presence(&ctx.watcher(), auction).await;
         let feed = feed.map_err(|error| ctx.fault(error))?.ok_or_else(unknown)?;
         let counts = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
-        Ok(counts.map(move |count| AuctionPresence::new(auction, count)))
+        Ok(told(ctx, counts).map(move |count| AuctionPresence::new(auction, count)))
     }
 
     /// The viewer's own affairs as they happen: the wallet whenever it changes (a lead won or
@@ -86,6 +87,16 @@ impl Subscription {
         let viewer = ctx.signed_in()?.user.id;
         let feed = ctx.engine()?.watch_own(viewer).await.map_err(|error| ctx.fault(error))?;
         let news = stream::unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
-        Ok(news.map(ViewerUpdate))
+        Ok(told(ctx, news).map(ViewerUpdate))
     }
+}
+
+/// Tells whoever runs the subscription when the answer to an update begins.
+fn told<S: Stream>(ctx: &Context<'_>, updates: S) -> impl Stream<Item = S::Item> + use<S> {
+    let underway = ctx.data_opt::<Arc<Underway>>().map(Arc::clone);
+    updates.inspect(move |_| {
+        if let Some(underway) = &underway {
+            underway.begin();
+        }
+    })
 }

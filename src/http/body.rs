@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    documents::{Documents, Operation, OperationType},
+    documents::{Operation, OperationType},
+    execution::Surroundings,
     response::{Answer, refusal},
     variables,
 };
@@ -117,11 +118,13 @@ impl Params {
     /// The parsed request.
     ///
     /// # Errors
-    /// With the answer for the client, when the document is not valid or asks for too much, does
-    /// not say which of its operations is meant, or a variable is missing or not of its type.
-    pub async fn into_request(self, documents: &Documents) -> Result<ParsedRequest, Answer> {
+    /// With the answer for the client, when they ask too often, the document is not valid or asks
+    /// for too much, does not say which of its operations is meant, or a variable is missing or not
+    /// of its type.
+    pub async fn into_request(self, around: &Surroundings) -> Result<ParsedRequest, Answer> {
         let wrong = |why: &str| refusal(Code::BadUserInput, why);
-        let document = documents.read(&self.query).await?;
+        let documents = &around.documents;
+        let document = documents.read(&self.query, |points| around.charge_check(points)).await?;
         let operation = document
             .operation(self.operation_name.as_deref())
             .ok_or_else(|| wrong("It is not clear which operation is meant."))?;

@@ -125,15 +125,18 @@ impl Connections {
             let held = state.networks.get(&network);
             if held.is_some_and(|held| held.count >= most) {
                 let longest = held.and_then(|held| held.waiting.first().copied());
-                tell(Event::ConnectionsOfAddress, network);
-                let Some(place) = longest else { return Err(Refused::FullForAddress) };
+                let Some(place) = longest else {
+                    record(Event::ConnectionsOfAddress, &About::of(network.address()));
+                    return Err(Refused::FullForAddress);
+                };
                 state.close_waiting(place);
             }
         }
         if state.open.len() >= self.limits.in_all {
-            let longest = state.longest_of_most();
-            tell(Event::ConnectionsInAll, network);
-            let Some(place) = longest else { return Err(Refused::Full) };
+            let Some(place) = state.longest_of_most() else {
+                record(Event::ConnectionsInAll, &About::of(network.address()));
+                return Err(Refused::Full);
+            };
             state.close_waiting(place);
         }
         let id = state.number();
@@ -195,10 +198,6 @@ impl Connections {
         let open: Vec<_> = state.open.values().map(Arc::clone).collect();
         open.iter().for_each(|connection| state.close(connection));
     }
-}
-
-fn tell(event: Event, network: Network) {
-    record(event, &About::of(network.address()));
 }
 
 impl State {

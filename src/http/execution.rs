@@ -10,13 +10,13 @@ use tokio::time::timeout;
 use super::{
     body::ParsedRequest,
     documents::{Documents, OperationType},
-    response::{Answer, answer, failure, limited},
+    response::{Answer, answer, failure, limited, refusal},
     router::App,
     shared::{Group, Shared, Wish},
 };
 use crate::{
     engine::{Engine, Feed, Session, Watcher},
-    graphql::{ClientAddress, Code, RateLimits, RequestId, Schema, asked_by},
+    graphql::{ClientAddress, Code, RateLimits, RequestId, Schema, Underway, asked_by},
 };
 
 /// The answers of an operation: one, or those of a subscription. One with `errors` of a request
@@ -43,6 +43,17 @@ impl Surroundings {
             documents: Arc::clone(&app.documents),
             address,
         }
+    }
+
+    /// Counts the check of a document, for where it comes from.
+    ///
+    /// # Errors
+    /// With the answer for a client who asks too often.
+    pub fn charge_check(&self, points: u32) -> Result<(), Answer> {
+        let Some(rates) = self.schema.data::<Arc<RateLimits>>() else {
+            return Ok(());
+        };
+        rates.operation(None, self.address, points).map_err(|limit| limited(&limit))
     }
 
     /// Counts an operation for who asks it, and from where.
@@ -110,14 +121,28 @@ pub async fn single(
     answer(response, number, limits.answer_bytes)
 }
 
-/// A subscription that the schema answers by itself.
+/// A subscription that the schema answers by itself. Where an update takes too long to read, it
+/// ends, and the client begins it again: what is read for it cannot be left otherwise.
 fn own(parsed: ParsedRequest, session: Option<Arc<Session>>, around: &Surroundings) -> Answers {
-    let (number, most) = (RequestId::new(), around.documents.limits().answer_bytes);
+    let (number, limits) = (RequestId::new(), *around.documents.limits());
+    let underway = Arc::new(Underway::default());
     let request = parsed.into_request().data(number.clone()).data(around.address);
+    let request = request.data(Arc::clone(&underway));
     let responses = around.schema.execute_stream(asked_by(request, session));
-    Box::pin(responses.map(move |response| {
+    let running = Some((responses, underway, number, limits));
+    Box::pin(stream::unfold(running, async |running| {
+        let (mut responses, underway, number, limits) = running?;
+        let response = tokio::select! {
+            biased;
+            response = responses.next() => response?,
+            () = underway.outlasts(limits.timeout) => {
+                let why = "The update took too long to read.";
+                return Some((Arc::new(refusal(Code::Overloaded, why)), None));
+            }
+        };
         metrics::counter!("neighborbid_deliveries_total").increment(1);
-        Arc::new(answer(response, &number, most))
+        let answer = Arc::new(answer(response, &number, limits.answer_bytes));
+        Some((answer, Some((responses, underway, number, limits))))
     }))
 }
 

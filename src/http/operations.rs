@@ -126,7 +126,7 @@ impl Stream for Operation {
 
 async fn parse(params: Value, around: &Surroundings) -> Result<ParsedRequest, Answer> {
     let params = Params::from_json(params).map_err(|why| refusal(Code::BadUserInput, &why))?;
-    params.into_request(&around.documents).await
+    params.into_request(around).await
 }
 
 fn error_frame(id: &str, answer: &Answer) -> Vec<u8> {

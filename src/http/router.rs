@@ -229,7 +229,8 @@ async fn respond(
         Ok(session) => session,
         Err(answer) => return send_unsigned(media, answer),
     };
-    let parsed = params.into_request(&app.documents).await;
+    let around = Surroundings::of(app, address);
+    let parsed = params.into_request(&around).await;
     let kind = parsed.as_ref().ok().map(|parsed| parsed.kind());
     if kind == Some(OperationType::Mutation) && method == Method::GET {
         let answer = refusal(Code::BadUserInput, "Mutations go over POST.");
@@ -251,7 +252,6 @@ async fn respond(
         let why = "Subscriptions go over the WebSocket at this address, or as text/event-stream.";
         return send_answer(media, refusal(Code::BadUserInput, why));
     }
-    let around = Surroundings::of(app, address);
     send_answer(media, execution::single(parsed, session, number, &around).await)
 }
 
@@ -294,6 +294,7 @@ fn send_answer(media: MediaType, answer: Answer) -> Response {
     let status = match answer.code {
         _ if !refused => StatusCode::OK,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
     send(status, media, answer)
@@ -310,4 +311,22 @@ pub(super) fn send(status: StatusCode, media: MediaType, answer: Answer) -> Resp
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_the_status_of_its_code_in_the_new_media_type_alone() {
+        for (code, status) in [
+            (Code::BadUserInput, StatusCode::BAD_REQUEST),
+            (Code::RateLimited, StatusCode::TOO_MANY_REQUESTS),
+            (Code::Overloaded, StatusCode::SERVICE_UNAVAILABLE),
+        ] {
+            let sent = |media| send_answer(media, refusal(code, "No.")).status();
+            assert_eq!(sent(MediaType::GraphqlResponse), status);
+            assert_eq!(sent(MediaType::Json), StatusCode::OK);
+        }
+    }
 }

@@ -8,13 +8,15 @@ mod gate;
 mod input;
 mod limits;
 mod price;
+#[cfg(test)]
+mod reading_tests;
 mod rules;
 mod scan;
 mod suggest;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_graphql::Variables;
 use quick_cache::{Weighter, sync::Cache};
@@ -31,6 +33,13 @@ use gate::{Fault, Gate};
 /// hand it over.
 const SMALL: usize = 250;
 
+/// How long to wait for a turn to be checked: a socket's loop waits too, and with it the updates
+/// that the socket is to get.
+const TURN: Duration = Duration::from_secs(1);
+
+/// For so many tokens, a check costs a point.
+const TOKENS_A_POINT: usize = 10;
+
 /// What a kept document weighs on average, in bytes.
 const USUAL: u64 = 16_384;
 
@@ -39,7 +48,7 @@ pub struct Documents {
     gate: Arc<Gate>,
     kept: Cache<Box<str>, Arc<Document>, Weight>,
     /// Of large documents only so many are checked at once, and none on the threads that answer.
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +75,7 @@ impl Documents {
         let gate = Arc::new(Gate::new(sdl, limits)?);
         let usually = usize::try_from(limits.cache_bytes / USUAL).unwrap_or_default().max(1);
         let kept = Cache::with_weighter(usually, limits.cache_bytes, Weight);
-        Ok(Arc::new(Self { gate, kept, checks: Semaphore::new(limits.checks) }))
+        Ok(Arc::new(Self { gate, kept, checks: Arc::new(Semaphore::new(limits.checks)) }))
     }
 
     /// The bounds.
@@ -74,23 +83,35 @@ impl Documents {
         &self.gate.limits
     }
 
-    /// A document that is valid.
+    /// A document that is valid. What its check costs, in points, is charged before it: most of
+    /// what is checked is refused, and runs nothing that is charged.
     ///
     /// # Errors
     /// With the answer for the client, when it is not, or cannot be checked now.
-    pub async fn read(&self, text: &str) -> Result<Arc<Document>, Answer> {
+    pub async fn read(
+        &self,
+        text: &str,
+        charge: impl FnOnce(u32) -> Result<(), Answer>,
+    ) -> Result<Arc<Document>, Answer> {
         if let Some(document) = self.kept.get(text) {
             return Ok(document);
         }
         let scan = self.gate.look(text).map_err(|fault| refused(&[fault]))?;
+        charge(u32::try_from(scan.tokens / TOKENS_A_POINT + 1).unwrap_or(u32::MAX))?;
         let checked = if scan.tokens <= SMALL {
             self.gate.check(text, scan)
         } else {
             let busy = || refusal(Code::Overloaded, "Too much waits already: try again soon.");
-            let turn = timeout(self.limits().timeout, self.checks.acquire()).await;
-            let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
+            let turn = Arc::clone(&self.checks).acquire_owned();
+            let turn = timeout(TURN.min(self.limits().timeout), turn).await;
+            let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
             let (gate, text) = (Arc::clone(&self.gate), text.to_owned());
-            spawn_blocking(move || gate.check(&text, scan)).await.map_err(|_| busy())?
+            let check = move || {
+                // Until the check ends, even where nobody waits for it any more.
+                let _turn = turn;
+                gate.check(&text, scan)
+            };
+            spawn_blocking(check).await.map_err(|_| busy())?
         };
         let document = Arc::new(checked.map_err(|faults| refused(&faults))?);
         self.kept.insert(text.into(), Arc::clone(&document));

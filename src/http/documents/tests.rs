@@ -14,8 +14,9 @@ use super::{
     gate::{Fault, Gate},
     limits::DocumentLimits,
 };
+use crate::http::variables;
 
-const LIMITS: DocumentLimits = DocumentLimits {
+pub(super) const LIMITS: DocumentLimits = DocumentLimits {
     bytes: 32_768,
     tokens: 5_000,
     nesting: 64,
@@ -151,6 +152,27 @@ fn variables_are_of_their_types_before_anything_runs() {
     }
     let literal = "{ auctions(filter: { minPrice: 1.5 }) { nodes { id } } }";
     assert!(refused(&gate, literal).contains("filter.minPrice"));
+}
+
+#[test]
+fn a_number_beyond_all_others_is_no_null() {
+    let gate = gate(LIMITS);
+    let bid = |maximum: &str| {
+        let input = format!("auctionId: \"a\", amount: \"1\", maximum: {maximum}");
+        format!("mutation {{ placeBid(input: {{ {input} }}) {{ bid {{ id }} }} }}")
+    };
+    assert!(check(&gate, &bid("null")).is_ok());
+    for beyond in ["1e400", "-1e400", &"9".repeat(400)] {
+        assert!(refused(&gate, &bid(beyond)).contains("input.maximum"), "{beyond}");
+        let page = "auctions(filter: { minPrice: $n }) { nodes { id } }";
+        let default = format!("query($n: Decimal = {beyond}) {{ {page} }}");
+        let document = check(&gate, &default).unwrap();
+        let operation = document.operation(None).unwrap();
+        let declared = &operation.definition().unwrap().variable_definitions;
+        let variables = variables::complete(declared, Variables::default()).unwrap();
+        let found = gate.check_run(operation, &variables).unwrap_err();
+        assert!(found.contains("$n"), "{found}");
+    }
 }
 
 #[test]

@@ -328,6 +328,35 @@ async fn a_query_has_its_time_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_that_nobody_shares_has_its_time_and_waiting_for_one_has_none() {
+    let database = database::postgres().await;
+    let flags = [&OPEN[..], &["--query-timeout-seconds", "2"]].concat();
+    let server = Server::start(&database.url, &flags);
+    let client = Client::of(&server.address);
+    let emma = client.sign_up("emma", None).await;
+    let mut socket = Socket::open(&emma).await;
+    let query = "subscription { viewerUpdated { wallet { transfers { nodes { id } } } } }";
+    socket.begin("1", query).await;
+    assert_eq!(socket.next().await.unwrap()["type"], "next");
+    // Longer than an update may take to be read.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    emma.deposit(10).await;
+    assert_eq!(socket.next().await.unwrap()["type"], "next");
+    socket.send(&json!({ "type": "complete", "id": "1" })).await;
+    let db = database.open().await;
+    let held = db.write.begin().await.unwrap();
+    held.execute_unprepared("LOCK TABLE transfers IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    socket.begin("2", query).await;
+    let late = socket.next().await.unwrap();
+    assert_eq!(late["type"], "error", "{late}");
+    assert_eq!(late["payload"][0]["extensions"]["code"], "OVERLOADED", "{late}");
+    held.rollback().await.unwrap();
+    db.close().await;
+    server.stop();
+    database.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watcher_who_takes_nothing_holds_up_no_answer_that_others_wait_for() {
     // Nobody is let go for being slow while this runs.
     let (database, server, client) = serve(&["--socket-write-timeout-seconds", "600"]).await;
