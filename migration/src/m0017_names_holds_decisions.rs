@@ -119,7 +119,9 @@ fn key(name: &str) -> String {
 fn skeleton(name: &str) -> String {
     let step = |name: &str| {
         let skeleton: String = confusable_detection::skeleton(name).collect();
-        folded(&skeleton).replace('i', "l")
+        let mut letters: Vec<char> = folded(&skeleton).replace('i', "l").chars().collect();
+        letters.dedup_by(|next, last| next == last && matches!(last, '_' | '-' | '.'));
+        letters.into_iter().collect()
     };
     stable(name.nfkc().collect(), step)
 }

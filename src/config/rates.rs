@@ -47,7 +47,7 @@ pub struct RateConfig {
     pub points_per_minute: NonZeroU32,
 
     /// What the operations of a network may cost a minute: many people may share one
-    #[arg(long, env = "NEIGHBORBID_NETWORK_POINTS_PER_MINUTE", default_value = "1000000")]
+    #[arg(long, env = "NEIGHBORBID_NETWORK_POINTS_PER_MINUTE", default_value = "4000000")]
     pub network_points_per_minute: NonZeroU32,
 
     /// How many counters each limit keeps at most; accounts and networks share them by chance

@@ -7,7 +7,10 @@
 use std::collections::HashSet;
 
 use precis_profiles::{UsernameCaseMapped, precis_core::profile::PrecisFastInvocation};
-use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use unicode_normalization::{
+    UnicodeNormalization,
+    char::{canonical_combining_class, is_combining_mark},
+};
 use unicode_security::confusable_detection::skeleton as confusable_skeleton;
 
 /// How many characters a name has, in composed form.
@@ -16,8 +19,11 @@ const LENGTH: std::ops::RangeInclusive<usize> = 2..=24;
 /// The longest text that is looked at, in characters: a fit name may be typed decomposed.
 const LONGEST_TEXT: usize = 128;
 
-/// How many marks may follow one letter: scripts need two, a tower of them covers its neighbours.
-const MOST_MARKS: usize = 2;
+/// How many marks may follow one letter: Burmese needs four.
+const MOST_MARKS: usize = 4;
+
+/// How many of them may stand right above or below it: a tower of them covers its neighbours.
+const MOST_STACKED: usize = 2;
 
 /// Names that would let their bearer pass for the marketplace itself.
 const RESERVED: &[&str] = &[
@@ -67,7 +73,7 @@ pub fn shown(text: &str) -> Result<String, Unfit> {
     let is_fit = LENGTH.contains(&shown.chars().count())
         && prepared.chars().all(|c| fits(c) && !is_joiner(c))
         && prepared.chars().any(char::is_alphanumeric)
-        && marks_in_a_row(&prepared) <= MOST_MARKS
+        && has_few_marks(&prepared)
         && !prepared.starts_with(is_combining_mark)
         && UsernameCaseMapped::enforce(prepared.as_str()).is_ok();
     if is_fit { Ok(shown) } else { Err(Unfit) }
@@ -86,13 +92,25 @@ fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-fn marks_in_a_row(text: &str) -> usize {
-    let count = |(most, now): (usize, usize), c| {
-        let now = if is_combining_mark(c) { now + 1 } else { 0 };
-        (most.max(now), now)
-    };
-    text.nfd().fold((0, 0), count).0
+/// Whether no letter bears more marks than its script needs, nor one that strikes it through.
+fn has_few_marks(text: &str) -> bool {
+    let (mut marks, mut stacked) = (0, 0);
+    text.nfd().all(|c| {
+        if !is_combining_mark(c) {
+            (marks, stacked) = (0, 0);
+            return true;
+        }
+        let class = canonical_combining_class(c);
+        marks += 1;
+        stacked += usize::from(matches!(class, BELOW | ABOVE));
+        class != OVERLAY && marks <= MOST_MARKS && stacked <= MOST_STACKED
+    })
 }
+
+/// Classes of combining marks, as Unicode numbers them.
+const OVERLAY: u8 = 1;
+const BELOW: u8 = 220;
+const ABOVE: u8 = 230;
 
 /// What a name is found by, whatever its case and width.
 #[must_use]
@@ -106,7 +124,10 @@ pub fn key(name: &str) -> String {
 pub fn skeleton(name: &str) -> String {
     let step = |name: &str| {
         let skeleton: String = confusable_skeleton(name).collect();
-        folded(&skeleton).replace('i', "l")
+        let mut letters: Vec<char> = folded(&skeleton).replace('i', "l").chars().collect();
+        // Nobody counts how many lines or dots stand in a row.
+        letters.dedup_by(|next, last| next == last && matches!(last, '_' | '-' | '.'));
+        letters.into_iter().collect()
     };
     stable(name.nfkc().collect(), step)
 }
@@ -143,7 +164,9 @@ impl ReservedNames {
     /// Whether a name is one of them, or reads like one.
     #[must_use]
     pub fn hold(&self, name: &str) -> bool {
-        self.0.contains(&bare(name))
+        // With a number behind it, it still reads as if it were.
+        let without_number = name.trim_end_matches(|c: char| c.is_numeric());
+        self.0.contains(&bare(name)) || self.0.contains(&bare(without_number))
     }
 }
 
@@ -168,6 +191,8 @@ mod tests {
             ("ｅｍｍａ", true),
             ("สมศักดิ์", true),
             ("राधिका", true),
+            ("ချိုချို", true),
+            ("ज़ेंडा", true),
             ("دانيال", true),
             ("Ελένη", true),
             ("李小龙", true),
@@ -187,6 +212,7 @@ mod tests {
             ("._.", false),
             ("e\u{301}\u{301}\u{301}\u{301}", false),
             ("\u{301}e", false),
+            ("kim\u{335}", false),
         ] {
             assert_eq!(shown(name).is_ok(), fits, "{name:?}");
         }
@@ -272,6 +298,7 @@ mod tests {
             ("nona", "ΝΟΝΑ"),
             ("paypal", "раураl"),
             ("ADMIN", "аdmin"),
+            ("x_y", "x__y"),
             ("admin", "АDMІN"),
         ] {
             assert_eq!(skeleton(one), skeleton(other), "{one} {other}");
@@ -307,6 +334,8 @@ mod tests {
             "운영자",
             "관리자",
             "auctioneer",
+            "admin2",
+            "운영자1",
         ] {
             assert!(reserved.hold(name), "{name}");
         }

@@ -83,6 +83,13 @@ impl AuctionFilter {
         if !region.as_ref().is_none_or(is_code) {
             return Err(coded(Code::BadUserInput, "region: not a region's id"));
         }
+        let mut status = Vec::new();
+        for each in self.status.unwrap_or_default().into_iter().map(Into::into) {
+            // Each once, however often it is said: it is a part of the statement.
+            if !status.contains(&each) {
+                status.push(each);
+            }
+        }
         Ok(Filter {
             words: words
                 .replace('\0', " ")
@@ -92,7 +99,7 @@ impl AuctionFilter {
                 .split_whitespace()
                 .map(str::to_owned)
                 .collect(),
-            status: self.status.unwrap_or_default().into_iter().map(Into::into).collect(),
+            status,
             region,
             categories,
             scope: self.scope.map(Into::into),

@@ -98,6 +98,8 @@ struct Limiters {
     network_subscribes: Counters<Network>,
     points: Counters<UserId>,
     network_points: Counters<Network>,
+    /// Of those who are signed in.
+    member_points: Counters<Network>,
 }
 
 impl fmt::Debug for RateLimits {
@@ -136,12 +138,16 @@ impl RateLimits {
                     per_minute(settings.network_points_per_minute),
                     counters,
                 ),
+                member_points: Counters::of(
+                    per_minute(settings.network_points_per_minute),
+                    counters,
+                ),
             }
         }))
     }
 
-    /// Counts an operation of this many points: those of its account, if anybody is signed in, and
-    /// of its network.
+    /// Counts an operation of this many points: of its account and of those who are signed in from
+    /// its network, or, where nobody is signed in, of its network.
     ///
     /// # Errors
     /// When either has spent what a minute has: how long to wait.
@@ -155,9 +161,17 @@ impl RateLimits {
             return Ok(());
         };
         let limited = Limited::of("operations", account, Some(address));
-        let by_account = account.map(|account| limits.points.count(&account, points));
-        by_account.transpose().map_err(limited)?;
-        limits.network_points.count(&address.network(), points).map_err(limited)
+        let network = address.network();
+        // Strangers of the same network, of which a mobile one is thousands, keep nobody who is
+        // signed in from bidding.
+        let counted = match account {
+            None => limits.network_points.count(&network, points),
+            Some(account) => limits
+                .points
+                .count(&account, points)
+                .and_then(|()| limits.member_points.count(&network, points)),
+        };
+        counted.map_err(limited)
     }
 
     /// Counts a subscription that begins.

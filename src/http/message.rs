@@ -10,6 +10,10 @@ use serde_json::{Map, Value};
 /// The subprotocol's name.
 pub const PROTOCOL: &str = "graphql-transport-ws";
 
+/// The longest id of an operation, in bytes: it is kept while the operation runs, and sent with
+/// each of its answers. Clients number them, or use UUIDs.
+const LONGEST_ID: usize = 128;
+
 /// What a client may send.
 #[derive(Debug, PartialEq)]
 pub enum ClientMessage {
@@ -77,7 +81,7 @@ impl ClientMessage {
     pub fn parse(text: &str) -> Result<Self, Close> {
         let raw: Raw = serde_json::from_str(text).map_err(|_| Close::INVALID)?;
         let id = |id| match id {
-            Some(Value::String(id)) if !id.is_empty() => Ok(id),
+            Some(Value::String(id)) if !id.is_empty() && id.len() <= LONGEST_ID => Ok(id),
             _ => Err(Close::INVALID),
         };
         match (raw.r#type.as_str(), raw.payload) {

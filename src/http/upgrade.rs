@@ -59,7 +59,7 @@ fn accept(
     }
     let settings = app.http.socket;
     // Somewhat more than is allowed, so that a message too big is answered and not just cut off.
-    let most = settings.message_bytes.saturating_mul(16);
+    let most = settings.message_bytes.saturating_mul(2);
     let upgrade = upgrade
         // Cleared at each look for what came, and held by each idle watcher.
         .read_buffer_size(512)

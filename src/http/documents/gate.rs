@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use apollo_compiler::{
-    ExecutableDocument, Schema,
+    ExecutableDocument, Schema, ast,
     executable::Operation as Checked,
     parser::Parser,
     validation::{DiagnosticList, Valid},
@@ -25,6 +25,10 @@ use super::{
 
 /// What tools ask a schema for, in the words of graphql-js.
 const INTROSPECTION: &str = include_str!("introspection.graphql");
+
+/// How many times the longest document all operations of one may come to, each counted as long as
+/// the whole.
+const TOKENS_OF_ALL_OPERATIONS: usize = 4;
 
 /// How many errors are told of a document.
 const ERRORS: usize = 20;
@@ -97,6 +101,7 @@ impl Gate {
         let parsed = parser.parse_ast(text, "document");
         let parsed = parsed.map_err(|invalid| self.faults(&invalid.errors))?;
         count::count(&parsed, &self.limits).map_err(one)?;
+        self.count_operations(&parsed, scan.tokens).map_err(one)?;
         let document = parsed.to_executable_validate(&self.schema);
         let document = Arc::new(document.map_err(|invalid| self.faults(&invalid.errors))?);
         if document.operations.is_empty() {
@@ -111,6 +116,19 @@ impl Gate {
         let each = if is_priced { 1_024 } else { 256 };
         let weight = text.len() + 1_024 + each * scan.tokens;
         Ok(Document { operations, weight: weight as u64 })
+    }
+
+    /// Each operation is checked and kept with the fragments that it spreads, so that many over the
+    /// same large ones are many times their text.
+    fn count_operations(&self, document: &ast::Document, tokens: usize) -> Result<(), String> {
+        let is_operation =
+            |it: &&ast::Definition| matches!(it, ast::Definition::OperationDefinition(_));
+        let operations = document.definitions.iter().filter(is_operation).count();
+        let most = self.limits.tokens.saturating_mul(TOKENS_OF_ALL_OPERATIONS);
+        match operations > 1 && operations.saturating_mul(tokens) > most {
+            true => Err("The document has too many operations for its length.".to_owned()),
+            false => Ok(()),
+        }
     }
 
     fn operation(

@@ -183,8 +183,8 @@ impl<'a> Pricing<'a> {
         match value {
             Value::String(words) => !words.trim().is_empty(),
             Value::Object(fields) => {
-                let words = fields.iter().find(|(name, _)| *name == "query");
-                words.is_some_and(|(_, value)| self.has_words(value))
+                let mut words = fields.iter().filter(|(name, _)| *name == "query");
+                words.any(|(_, value)| self.has_words(value))
             }
             Value::Variable(name) => match self.variables {
                 None => true,
