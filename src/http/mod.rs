@@ -9,6 +9,7 @@ mod documents;
 mod execution;
 mod graphiql;
 mod health;
+mod json;
 mod listener;
 mod media;
 mod message;
