@@ -29,8 +29,9 @@ pub struct DatabaseConfig {
         value_parser = clap::value_parser!(u32).range(1..))]
     pub read_connections: u32,
 
-    /// Connections that only read and that no list or page can take: for tokens, bids and deadlines
-    #[arg(long, env = "NEIGHBORBID_RESERVED_CONNECTIONS", default_value_t = 3,
+    /// Connections that only read and that no list or page can take: for tokens, bids, deadlines
+    /// and live updates, which take up to four at once
+    #[arg(long, env = "NEIGHBORBID_RESERVED_CONNECTIONS", default_value_t = 5,
         value_parser = clap::value_parser!(u32).range(1..))]
     pub reserved_connections: u32,
 

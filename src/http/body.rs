@@ -9,6 +9,7 @@ use serde_json::{Map, Value, value::RawValue};
 use super::{
     documents::{Operation, OperationType},
     execution::Surroundings,
+    json,
     response::{Answer, refusal},
     variables,
 };
@@ -64,7 +65,7 @@ impl Params {
         if let Some(params) = raw.and_then(|raw| raw.read()) {
             return Ok(params);
         }
-        let json = serde_json::from_slice(bytes).map_err(|_| "The body is not JSON.")?;
+        let json = json::read(bytes).map_err(|_| "The body is not JSON.")?;
         Self::from_json(json)
     }
 
@@ -106,7 +107,7 @@ impl Params {
             let value = match name.as_str() {
                 "query" | "operationName" => Value::String(text),
                 "variables" | "extensions" => {
-                    serde_json::from_str(&text).map_err(|_| format!("{name} must be JSON."))?
+                    json::read(text.as_bytes()).map_err(|_| format!("{name} must be JSON."))?
                 }
                 _ => continue,
             };

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use async_graphql::Value as Plain;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -66,11 +67,12 @@ impl Close {
     }
 }
 
+/// Not of the JSON library's own trees: see [`super::json`].
 #[derive(Deserialize)]
 struct Raw {
     r#type: String,
-    id: Option<Value>,
-    payload: Option<Value>,
+    id: Option<Plain>,
+    payload: Option<Plain>,
 }
 
 impl ClientMessage {
@@ -81,10 +83,11 @@ impl ClientMessage {
     pub fn parse(text: &str) -> Result<Self, Close> {
         let raw: Raw = serde_json::from_str(text).map_err(|_| Close::INVALID)?;
         let id = |id| match id {
-            Some(Value::String(id)) if !id.is_empty() && id.len() <= LONGEST_ID => Ok(id),
+            Some(Plain::String(id)) if !id.is_empty() && id.len() <= LONGEST_ID => Ok(id),
             _ => Err(Close::INVALID),
         };
-        match (raw.r#type.as_str(), raw.payload) {
+        let payload = raw.payload.map(Plain::into_json).transpose().map_err(|_| Close::INVALID)?;
+        match (raw.r#type.as_str(), payload) {
             ("connection_init", None | Some(Value::Null)) => Ok(Self::Init(Map::new())),
             ("connection_init", Some(Value::Object(payload))) => Ok(Self::Init(payload)),
             ("ping", payload @ (None | Some(Value::Null | Value::Object(_)))) => {

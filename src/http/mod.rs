@@ -7,8 +7,12 @@ mod connection_limits;
 mod connections;
 mod documents;
 mod execution;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod graphiql;
 mod health;
+mod json;
 mod listener;
 mod media;
 mod message;

@@ -7,6 +7,8 @@ use std::{
 };
 
 use entity::{enums::EventKind, ids::AuctionId};
+use futures_util::future::OptionFuture;
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     bus::{AuctionNews, Bus, Listening, Subject},
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::{event::Event, increments::IncrementTable, listing::AuctionView},
-    store::{DbErr, auctions, connection::Db, events},
+    store::{DbErr, auctions, connection::Db, events, reader::Reader},
 };
 
 /// How many events one read of the log brings.
@@ -44,6 +46,8 @@ pub struct Hub {
     /// What the rings of all topics hold.
     memory: Arc<Memory>,
     pub(super) replays: Replays,
+    /// Holes are filled by one read at a time: tokens and bids wait for the same connections.
+    filling: AsyncMutex<()>,
 }
 
 #[derive(Debug)]
@@ -72,7 +76,8 @@ impl Hub {
     ) -> Arc<Self> {
         let memory = Arc::new(Memory::new(settings.ring_bytes));
         let (topics, replays) = (Mutex::default(), Replays::new(settings));
-        Arc::new(Self { db, table, bus, topics, memory, replays })
+        let filling = AsyncMutex::default();
+        Arc::new(Self { db, table, bus, topics, memory, replays, filling })
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<AuctionId, Watched>> {
@@ -153,7 +158,7 @@ impl Hub {
         let topic = &watch.topic;
         let load = async || {
             metrics::counter!("neighborbid_snapshots_total").increment(1);
-            let view = self.view(auction).await?.ok_or(LoadError::Unknown)?;
+            let view = self.view(&self.db.read, auction).await?.ok_or(LoadError::Unknown)?;
             if topic.load(view) {
                 self.fill_soon(Arc::clone(topic));
             }
@@ -182,8 +187,8 @@ impl Hub {
         Watch { hub: Arc::clone(self), topic: Arc::clone(&watched.topic) }
     }
 
-    async fn view(&self, auction: AuctionId) -> Result<Option<AuctionView>, DbErr> {
-        Ok(auctions::views(&self.db.read, &[auction], &self.table).await?.pop())
+    async fn view(&self, db: &Reader, auction: AuctionId) -> Result<Option<AuctionView>, DbErr> {
+        Ok(auctions::views(db, &[auction], &self.table).await?.pop())
     }
 
     fn fill_soon(self: &Arc<Self>, topic: Arc<Topic>) {
@@ -194,7 +199,7 @@ impl Hub {
                 return;
             }
             metrics::counter!("neighborbid_log_reads_total").increment(1);
-            if let Err(error) = hub.fill(&topic).await {
+            if let Err(error) = hub.fill(&topic, &hub.db.reserved, Some(&hub.filling)).await {
                 tracing::warn!(%error, auction = %topic.auction, "reading the event log");
                 topic.stop_filling();
             }
@@ -203,16 +208,25 @@ impl Hub {
 
     /// Asks the log for what was not told here yet, once for all who ask at a time.
     pub(super) async fn ask(&self, topic: &Topic) -> Result<(), DbErr> {
-        topic.asking.after_now(|| self.fill(topic)).await
+        topic.asking.after_now(|| self.fill(topic, &self.db.read, None)).await
     }
 
     /// Reads the log until the topic has heard of everything that was announced.
-    pub(super) async fn fill(&self, topic: &Topic) -> Result<(), DbErr> {
+    async fn fill(
+        &self,
+        topic: &Topic,
+        db: &Reader,
+        turns: Option<&AsyncMutex<()>>,
+    ) -> Result<(), DbErr> {
         for _ in 0..TRIES {
-            let after = topic.newest();
-            let read = events::between(&self.db.read, topic.auction, after, i64::MAX, READ).await?;
-            let is_empty = read.is_empty();
-            if !topic.fill(self.with_words(topic.auction, read).await?) {
+            let news = {
+                let _turn = OptionFuture::from(turns.map(AsyncMutex::lock)).await;
+                let after = topic.newest();
+                let read = events::between(db, topic.auction, after, i64::MAX, READ).await?;
+                self.with_words(db, topic.auction, read).await?
+            };
+            let is_empty = news.is_empty();
+            if !topic.fill(news) {
                 return Ok(());
             }
             self.make_room();
@@ -227,12 +241,13 @@ impl Hub {
 
     async fn with_words(
         &self,
+        db: &Reader,
         auction: AuctionId,
         read: Vec<Arc<Event>>,
     ) -> Result<Vec<AuctionNews>, DbErr> {
         let edited = read.iter().any(|event| event.kind == EventKind::Edited);
         let listing = match edited {
-            true => self.view(auction).await?.map(|view| view.listing),
+            true => self.view(db, auction).await?.map(|view| view.listing),
             false => None,
         };
         let news = |event| AuctionNews { event, listing: listing.clone() };
@@ -274,14 +289,14 @@ impl Hub {
                 return Ok(());
             }
             let places: Vec<_> = topics.values().map(|t| (t.auction, t.newest())).collect();
-            let read = events::after_each(&self.db.read, &places, READ).await?;
+            let read = events::after_each(&self.db.reserved, &places, READ).await?;
             let is_all = (read.len() as i64) < READ;
             let mut of_topic: HashMap<AuctionId, Vec<Arc<Event>>> = HashMap::new();
             for event in read {
                 of_topic.entry(event.auction).or_default().push(event);
             }
             for (auction, read) in of_topic {
-                let read = self.with_words(auction, read).await?;
+                let read = self.with_words(&self.db.reserved, auction, read).await?;
                 let news = topics.get(&auction).map_or(0, |topic| topic.catch_up(read));
                 metrics::counter!("neighborbid_swept_events_total").increment(news);
             }

@@ -183,9 +183,9 @@ impl Lists {
             }
             (state.epoch, state.looked)
         };
-        let now = transaction::now(&self.db.read).await?.unwrap_or_else(Utc::now);
+        let now = transaction::now(&self.db.reserved).await?.unwrap_or_else(Utc::now);
         let since = looked.map_or(now, |looked| looked.min(now)) - BACK;
-        let active = events::active(&self.db.read, since).await?;
+        let active = events::active(&self.db.reserved, since).await?;
         let (done, is_told) = oneshot::channel();
         let look = Look { epoch, is_first: looked.is_none(), since, active, done };
         let gone = || DbErr::Custom("nothing matches events with lists any more".to_owned());

@@ -204,7 +204,7 @@ impl Matcher {
         let is_unknown = |auction: &&AuctionId| !self.told.contains_key(*auction);
         let unknown: Vec<_> = sequences.keys().filter(is_unknown).copied().collect();
         if !unknown.is_empty() {
-            self.told.extend(events::last_before(&self.db.read, &unknown, self.since).await?);
+            self.told.extend(events::last_before(&self.db.reserved, &unknown, self.since).await?);
         }
         let mut behind = BTreeSet::new();
         for (auction, sequences) in sequences {
@@ -235,7 +235,7 @@ impl Matcher {
         }
         while !places.is_empty() {
             let asked: Vec<_> = places.iter().map(|(auction, from)| (*auction, *from)).collect();
-            let read = events::after_each(&self.db.read, &asked, READ).await?;
+            let read = events::after_each(&self.db.reserved, &asked, READ).await?;
             let is_all = (read.len() as i64) < READ;
             self.load_listings(&read).await?;
             for event in read {
@@ -317,7 +317,8 @@ impl Matcher {
         listing: &Arc<Listing>,
     ) -> Result<Option<Standing>, DbErr> {
         let may_be_new = event.kind == EventKind::Opened && event.at <= listing.starts_at;
-        let was_there = !may_be_new || events::was_scheduled(&self.db.read, event.auction).await?;
+        let was_there =
+            !may_be_new || events::was_scheduled(&self.db.reserved, event.auction).await?;
         Ok(was_there.then(|| Standing::scheduled(listing)))
     }
 
@@ -333,7 +334,7 @@ impl Matcher {
         if let Some(words) = self.known.words_after(event) {
             return Ok(Some(words));
         }
-        match auctions::views(&self.db.read, &[event.auction], &self.table).await {
+        match auctions::views(&self.db.reserved, &[event.auction], &self.table).await {
             Ok(mut views) => Ok(views.pop().map(|view| self.keep_view(view))),
             Err(error) if is_about_the_row(&error) => {
                 tracing::warn!(%error, auction = %event.auction, "lists cannot show this auction");
@@ -354,7 +355,7 @@ impl Matcher {
         if missing.is_empty() {
             return Ok(());
         }
-        match auctions::views(&self.db.read, &missing, &self.table).await {
+        match auctions::views(&self.db.reserved, &missing, &self.table).await {
             Ok(views) => views.into_iter().for_each(|view| drop(self.keep_view(view))),
             // Each is asked for by itself then.
             Err(error) if is_about_the_row(&error) => {}

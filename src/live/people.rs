@@ -173,10 +173,10 @@ impl People {
         }
         let users: Vec<_> = heard.keys().copied().collect();
         let looked = *self.looked();
-        let now = transaction::now(&self.db.read).await?.unwrap_or_else(Utc::now);
+        let now = transaction::now(&self.db.reserved).await?.unwrap_or_else(Utc::now);
         let since = looked.map_or(now, |looked| looked.min(now)) - BACK;
-        let balances = wallets::of_each(&self.db.read, &users).await?;
-        let notes = notifications::since(&self.db.read, &users, since).await?;
+        let balances = wallets::of_each(&self.db.reserved, &users).await?;
+        let notes = notifications::since(&self.db.reserved, &users, since).await?;
         self.take(&heard, balances, notes, since);
         *self.looked() = Some(now);
         Ok(())

@@ -26,7 +26,8 @@ pub struct PoolSettings {
     pub write_connections: u32,
     /// Connections that only read, for clients.
     pub read_connections: u32,
-    /// Connections that only read, for what others wait for: tokens, bids and deadlines.
+    /// Connections that only read, for what others wait for: tokens, bids, deadlines and
+    /// what watchers are told.
     pub reserved_connections: u32,
     /// Reads at once that search or are large: less than the connections that read.
     pub heavy_reads: u32,
@@ -110,7 +111,7 @@ pub struct Db {
     /// For what clients read.
     pub read: Reader,
     /// For what others wait for, and no client's list may hold up: whose token it is, what becomes
-    /// of a bid, which deadline is due.
+    /// of a bid, which deadline is due, what watchers are told.
     pub reserved: Reader,
     /// One connection, to ask how the database is without waiting behind anybody.
     pub monitor: DatabaseConnection,

@@ -4,7 +4,7 @@
 mod convert;
 mod count;
 mod document;
-mod gate;
+pub(super) mod gate;
 mod input;
 mod limits;
 mod price;

@@ -8,11 +8,11 @@ use neighborbid::{
     engine::{Feed, Session},
     live::{lists::ListFeed, people::OwnFeed, update::UpdateKind},
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use tokio::time::{Instant, timeout_at};
 
 use super::{BID, news, seen};
-use crate::support::{TestDatabase, TestHouse, on_both};
+use crate::support::{TestDatabase, TestHouse, database::POOLS, on_both};
 
 /// What is promised, from the answer on.
 const SOON: Duration = Duration::from_secs(2);
@@ -92,6 +92,18 @@ impl Scene {
 on_both! {
     async fn what_one_server_commits_another_tells_within_two_seconds(db: &TestDatabase) {
         let mut scene = Scene::set(db).await;
+        let _sweeps = scene.there.sweeps();
+        for _ in 0..3 {
+            scene.round().await;
+        }
+    }
+
+    async fn reads_that_take_every_connection_keep_nobody_untold(db: &TestDatabase) {
+        let mut scene = Scene::set(db).await;
+        let mut taken = Vec::new();
+        for _ in 0..POOLS.read_connections {
+            taken.push(scene.there.db.read.begin().await.unwrap());
+        }
         let _sweeps = scene.there.sweeps();
         for _ in 0..3 {
             scene.round().await;

@@ -151,7 +151,7 @@ on_both! {
     async fn while_nobody_watches_the_log_is_not_read(db: &TestDatabase) {
         let mut pools = db.open().await;
         let statements = Arc::new(AtomicUsize::new(0));
-        for pool in [&mut pools.read, &mut pools.write] {
+        for pool in [&mut *pools.read, &mut *pools.reserved, &mut pools.write] {
             let statements = Arc::clone(&statements);
             pool.set_metric_callback(move |_| {
                 statements.fetch_add(1, Ordering::Relaxed);
