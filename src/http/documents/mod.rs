@@ -9,7 +9,9 @@ mod input;
 mod limits;
 mod price;
 #[cfg(test)]
-mod reading_tests;
+mod reading {
+    mod tests;
+}
 mod rules;
 mod scan;
 mod suggest;

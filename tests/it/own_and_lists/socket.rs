@@ -103,7 +103,7 @@ impl Socket {
 async fn person(house: &House, name: &str) -> (String, Socket) {
     let mut door = Socket::connect(house, None).await;
     let sign_up = format!(
-        "mutation {{ signUp(input: {{ username: \"{name}\", password: \"password1\" }}) \
+        "mutation {{ signUp(input: {{ username: \"{name}\", password: \"a lamp of brass\" }}) \
            {{ session {{ token }} userErrors {{ code }} }} }}"
     );
     let session = door.ask(&sign_up).await;

@@ -8,7 +8,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::{runtime::Builder, task::spawn_blocking, time::timeout};
 
-use super::{Documents, limits::DocumentLimits, tests::LIMITS};
+use super::super::{Documents, limits::DocumentLimits, tests::LIMITS};
 use crate::{
     graphql::Code,
     http::response::{Answer, refusal},
