@@ -297,9 +297,11 @@ impl Reader {
         (self.start, self.place, self.whole_until) = (newest, newest, newest);
     }
 
-    /// Whether nobody else reads this list.
-    pub fn is_alone(&self) -> bool {
-        self.list.newest.receiver_count() <= 1
+    /// Reads no more. Says whether nobody reads this list now.
+    pub fn leave(self) -> bool {
+        let list = Arc::clone(&self.list);
+        drop(self);
+        list.newest.receiver_count() == 0
     }
 
     /// The next update; `None` when the house closes.

@@ -137,3 +137,11 @@ proptest! {
         prop_assert!(memory.held() <= 4 * LAST_BYTES);
     }
 }
+
+#[test]
+fn of_two_readers_the_second_to_leave_is_the_last() {
+    let (_, list) = list(usize::MAX);
+    let [first, second] = [(); 2].map(|()| Reader::new(Arc::clone(&list)));
+    assert!(!first.leave());
+    assert!(second.leave());
+}
