@@ -6,6 +6,9 @@
 //! commit, so they say what the log says; unless the database itself forgets what it acknowledged
 //! (it was restored from a backup), and then the nodes must be started anew.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -56,7 +59,7 @@ struct Line {
     /// How many bytes they take, and how many are counted as held.
     bytes: usize,
     counted: usize,
-    /// When the last one came.
+    /// When the last one came, or older ones were read for somebody.
     used: Instant,
     /// Until when more of them are kept.
     followers_until: Option<Instant>,
@@ -142,7 +145,7 @@ impl Topic {
         }
     }
 
-    /// When the last event came.
+    /// When the last event came, or older ones were read for somebody.
     pub fn used(&self) -> Instant {
         self.line().used
     }
@@ -228,6 +231,8 @@ impl Topic {
         if is_far {
             line.followers_until = Some(Instant::now() + FOLLOWERS);
         }
+        // What was just read for somebody is not the first to be given up again.
+        line.used = Instant::now();
         for update in older.into_iter().rev() {
             if update.sequence() == line.reach() {
                 line.bytes += update.bytes();
