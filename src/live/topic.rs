@@ -30,6 +30,10 @@ const KEPT: usize = 256;
 const KEPT_LONGER: usize = 1_256;
 const FOLLOWERS: Duration = Duration::from_secs(60);
 
+/// How far back the log is read for somebody who missed fewer: others will have missed about as
+/// many. Who missed more comes back from far.
+pub(super) const NEAR: i64 = 128;
+
 /// How many early or late news wait for a hole to be filled; beyond it the log is read instead.
 const PENDING: usize = 1_024;
 
@@ -219,9 +223,15 @@ impl Topic {
         self.line().kept(sequence).cloned()
     }
 
-    /// The sequence after which all events are at hand.
-    pub fn reach(&self) -> i64 {
-        self.line().reach()
+    /// The sequence after which all events are at hand, for somebody who comes back from `after`: from far, more is kept from now on for
+    /// some time. What is at hand stays there until it is read, and what is read from the log
+    /// still fits to it then.
+    pub fn reach_for(&self, after: i64) -> i64 {
+        let mut line = self.line();
+        if line.newest().unwrap_or_default() - after > NEAR {
+            line.followers_until = Some(Instant::now() + FOLLOWERS);
+        }
+        line.reach()
     }
 
     /// Keeps older events at hand, for others who come back from as far; for some time even if
