@@ -28,7 +28,8 @@ pub struct LiveConfig {
     #[arg(long, env = "NEIGHBORBID_PRESENCES_PER_ADDRESS", default_value_t = 512)]
     pub presences_per_address: usize,
 
-    /// How many bytes lists keep for readers who are behind, all lists together
+    /// How many bytes lists keep for readers who are behind, all lists together; four times as
+    /// many may be taken to know what each list told last
     #[arg(long, env = "NEIGHBORBID_LIST_BYTES", default_value_t = 67_108_864)]
     pub list_bytes: usize,
 

@@ -97,12 +97,12 @@ impl Feed {
         let from = if is_replayed { after } else { current.sequence() - 2 };
         let topic = &self.watch.topic;
         hub.remember(topic, from).await?;
-        if topic.reach() > from {
-            // The log is shorter than it should be (a replica that lags, say): start from now.
-            self.begin_with(&current);
-        } else if !is_replayed {
-            let before = topic.kept(from + 1).unwrap_or(current);
-            self.begin_with(&before);
+        match topic.kept(from + 1) {
+            Some(before) if !is_replayed => self.begin_with(&before),
+            Some(_) => {}
+            // The log is shorter than it should be (a replica that lags, say), or what was read
+            // was given up already: start from now, but tell a final event as itself.
+            None => self.resync().unwrap_or_default(),
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::{
     memory::Memory,
     replays::Replays,
     settings::LiveSettings,
-    topic::{Position, Topic},
+    topic::{NEAR, Position, Topic},
     update::Update,
 };
 use crate::{
@@ -25,10 +25,6 @@ use crate::{
 
 /// How many events one read of the log brings.
 const READ: i64 = 1_000;
-
-/// How far back the log is read for somebody who missed fewer: others will have missed about as
-/// many.
-const NEAR: i64 = 128;
 
 /// How often the log is read for an event that was announced and is not in it.
 const TRIES: u32 = 500;
@@ -257,7 +253,7 @@ impl Hub {
     /// Puts the events after `after` at hand, once for all who come back from as far.
     pub(super) async fn remember(&self, topic: &Topic, after: i64) -> Result<(), DbErr> {
         let _one_at_a_time = topic.remembering.lock().await;
-        let reach = topic.reach();
+        let reach = topic.reach_for(after);
         let Some(Position { current, .. }) = topic.position().filter(|_| after < reach) else {
             return Ok(());
         };

@@ -29,7 +29,10 @@ const TICK_BYTES: usize = 192;
 /// A watched list.
 #[derive(Debug)]
 pub(super) struct List {
+    /// What the lists hold for readers who are behind.
     memory: Arc<Memory>,
+    /// What it takes the lists to know what they told last, whether anybody is behind or not.
+    known: Arc<Memory>,
     kept: Mutex<Kept>,
     /// The newest place.
     newest: watch::Sender<u64>,
@@ -51,8 +54,9 @@ struct Kept {
     readers: BTreeMap<u64, usize>,
     /// How many bytes the updates take.
     ticks: usize,
-    /// How many bytes are counted as held.
+    /// How many bytes are counted as held, and as known.
     counted: usize,
+    counted_known: usize,
     /// The newest place that was given up without a newer update of its auction.
     forgotten: u64,
     newest: u64,
@@ -77,8 +81,8 @@ struct Last {
 
 impl List {
     /// A list that nobody reads yet.
-    pub fn within(memory: Arc<Memory>) -> Self {
-        Self { memory, kept: Mutex::default(), newest: watch::Sender::default() }
+    pub fn within(memory: Arc<Memory>, known: Arc<Memory>) -> Self {
+        Self { memory, known, kept: Mutex::default(), newest: watch::Sender::default() }
     }
 
     /// A panic while the lock was held leaves at worst an update untold.
@@ -135,22 +139,38 @@ impl List {
         shrunk
     }
 
-    /// How many bytes it holds, about.
+    /// Knows less of what was told last. Says whether there was anything.
+    pub fn forget(&self) -> bool {
+        let mut kept = self.kept();
+        let half = kept.latest.len().div_ceil(2);
+        (0..half).for_each(|_| kept.forget_latest());
+        self.count(&mut kept);
+        half > 0
+    }
+
+    /// How many bytes it holds for readers who are behind, about.
     pub fn bytes(&self) -> usize {
         self.kept().counted
     }
 
+    /// How many bytes it takes to know what was told last, about.
+    pub fn known_bytes(&self) -> usize {
+        self.kept().counted_known
+    }
+
     fn count(&self, kept: &mut Kept) {
-        let bytes = kept.ticks + kept.latest.len() * LAST_BYTES;
-        self.memory.changed(kept.counted, bytes);
-        kept.counted = bytes;
+        let known = kept.latest.len() * LAST_BYTES;
+        self.memory.changed(kept.counted, kept.ticks);
+        self.known.changed(kept.counted_known, known);
+        (kept.counted, kept.counted_known) = (kept.ticks, known);
     }
 }
 
 impl Drop for List {
     fn drop(&mut self) {
-        let held = self.kept().counted;
+        let (held, known) = (self.bytes(), self.known_bytes());
         self.memory.changed(held, 0);
+        self.known.changed(known, 0);
     }
 }
 
@@ -226,9 +246,6 @@ impl Kept {
     /// Gives up half of what is kept, the oldest of it; but final events only where there is
     /// nothing else. Says whether there was anything.
     fn halve(&mut self) -> bool {
-        for _ in 0..self.latest.len().div_ceil(2) {
-            self.forget_latest();
-        }
         let some = self.recent.len().div_ceil(2);
         let passed: Vec<_> = self.recent.drain(..some).collect();
         passed.into_iter().for_each(|tick| self.keep_older(tick));
@@ -243,7 +260,7 @@ impl Kept {
             self.ticks += tick.bytes();
             self.keep_older(tick);
         }
-        half > 0 || !self.latest.is_empty()
+        half > 0
     }
 
     /// What follows a place, and whether it is one of the recent.
@@ -297,9 +314,11 @@ impl Reader {
         (self.start, self.place, self.whole_until) = (newest, newest, newest);
     }
 
-    /// Whether nobody else reads this list.
-    pub fn is_alone(&self) -> bool {
-        self.list.newest.receiver_count() <= 1
+    /// Reads no more. Says whether nobody reads this list now.
+    pub fn leave(self) -> bool {
+        let list = Arc::clone(&self.list);
+        drop(self);
+        list.newest.receiver_count() == 0
     }
 
     /// The next update; `None` when the house closes.

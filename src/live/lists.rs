@@ -61,7 +61,8 @@ struct State {
 pub struct ListFeed {
     lists: Arc<Lists>,
     filter: Arc<Filter>,
-    reader: Reader,
+    /// None once it leaves.
+    reader: Option<Reader>,
     _share: Share,
 }
 
@@ -147,12 +148,12 @@ impl Lists {
             state.listening.get_or_insert_with(|| self.listen());
             let filter = Arc::new(filter);
             let mut index = self.index();
-            let reader = Reader::new(index.list(&filter));
+            let reader = Some(Reader::new(index.list(&filter)));
             state.lists = index.len();
             ListFeed { lists: Arc::clone(self), filter, reader, _share }
         };
         self.sweep().await?;
-        feed.reader.skip_all();
+        feed.reader.as_mut().into_iter().for_each(Reader::skip_all);
         Ok(feed)
     }
 
@@ -202,14 +203,15 @@ impl Lists {
 impl ListFeed {
     /// The next update; `None` when the house closes.
     pub async fn next(&mut self) -> Option<Arc<Update>> {
-        self.reader.next().await
+        self.reader.as_mut()?.next().await
     }
 }
 
 impl Drop for ListFeed {
     fn drop(&mut self) {
         let mut state = self.lists.state();
-        if self.reader.is_alone() {
+        // It leaves while the lock is held: of two that leave together, the second is the last.
+        if self.reader.take().is_some_and(Reader::leave) {
             let mut index = self.lists.index();
             index.remove(&self.filter);
             state.lists = index.len();

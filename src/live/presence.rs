@@ -56,7 +56,8 @@ struct Count {
 pub struct PresenceFeed {
     presence: Arc<Presence>,
     auction: AuctionId,
-    count: watch::Receiver<u32>,
+    /// None once it leaves.
+    count: Option<watch::Receiver<u32>>,
     is_new: bool,
     _share: Share,
 }
@@ -95,7 +96,7 @@ impl Presence {
         let now = self.count(auction);
         let mut watched = lock(&self.watched);
         let sender = watched.entry(auction).or_insert_with(|| watch::Sender::new(now));
-        let count = sender.subscribe();
+        let count = Some(sender.subscribe());
         Ok(PresenceFeed { presence: Arc::clone(self), auction, count, is_new: true, _share })
     }
 
@@ -184,22 +185,25 @@ impl Presence {
 impl PresenceFeed {
     /// The next number: at once, then when it changed, once a second at most.
     pub async fn next(&mut self) -> Option<u32> {
+        let count = self.count.as_mut()?;
         if std::mem::take(&mut self.is_new) {
-            self.count.borrow_and_update();
+            count.borrow_and_update();
             return Some(self.presence.count(self.auction));
         }
-        self.count.changed().await.ok()?;
-        Some(*self.count.borrow_and_update())
+        count.changed().await.ok()?;
+        Some(*count.borrow_and_update())
     }
 }
 
 impl Drop for PresenceFeed {
     fn drop(&mut self) {
-        if let Entry::Occupied(sender) = lock(&self.presence.watched).entry(self.auction) {
-            // This one still counts.
-            if sender.get().receiver_count() <= 1 {
-                sender.remove();
-            }
+        let mut watched = lock(&self.presence.watched);
+        // It leaves while the lock is held: of two that leave together, the second is the last.
+        self.count = None;
+        if let Entry::Occupied(sender) = watched.entry(self.auction)
+            && sender.get().receiver_count() == 0
+        {
+            sender.remove();
         }
     }
 }

@@ -13,7 +13,8 @@ pub struct LiveSettings {
     pub own_feeds_per_account: usize,
     /// How many numbers of watchers may be watched from an address, or a network of IPv6.
     pub presences_per_address: usize,
-    /// How many bytes lists keep for readers who are behind, all lists together.
+    /// How many bytes lists keep for readers who are behind, all lists together; four times as
+    /// many may be taken to know what each told last.
     pub list_bytes: usize,
     /// How many bytes of events are kept for watchers who come back or are behind, all auctions
     /// together.

@@ -44,6 +44,12 @@ pub(super) fn listing(id: AuctionId, seller: UserId, title: &str) -> Listing {
 
 /// A bid on an auction, or its end.
 pub(super) fn update(auction: AuctionId, sequence: i64, is_final: bool) -> Arc<Update> {
+    let listing = listing(auction, UserId::new(), "Lamp");
+    Arc::new(Update::of_event(&event(auction, sequence, is_final), &Arc::new(listing)))
+}
+
+/// The same, as the log has it.
+pub(super) fn event(auction: AuctionId, sequence: i64, is_final: bool) -> Event {
     let (kind, status) = match is_final {
         true => (EventKind::Sold, AuctionStatus::Sold),
         false => (EventKind::BidPlaced, AuctionStatus::Open),
@@ -58,7 +64,5 @@ pub(super) fn update(auction: AuctionId, sequence: i64, is_final: bool) -> Arc<U
         reserve_status: ReserveStatus::None,
         ends_at: DateTime::from_timestamp(0, 0).unwrap(),
     };
-    let event = Event { auction, kind, at: state.ends_at, bid: None, state };
-    let listing = listing(auction, UserId::new(), "Lamp");
-    Arc::new(Update::of_event(&event, &Arc::new(listing)))
+    Event { auction, kind, at: state.ends_at, bid: None, state }
 }

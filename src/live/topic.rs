@@ -6,6 +6,9 @@
 //! commit, so they say what the log says; unless the database itself forgets what it acknowledged
 //! (it was restored from a backup), and then the nodes must be started anew.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -26,6 +29,10 @@ const RING: i64 = 256;
 const KEPT: usize = 256;
 const KEPT_LONGER: usize = 1_256;
 const FOLLOWERS: Duration = Duration::from_secs(60);
+
+/// How far back the log is read for somebody who missed fewer: others will have missed about as
+/// many. Who missed more comes back from far.
+pub(super) const NEAR: i64 = 128;
 
 /// How many early or late news wait for a hole to be filled; beyond it the log is read instead.
 const PENDING: usize = 1_024;
@@ -56,7 +63,7 @@ struct Line {
     /// How many bytes they take, and how many are counted as held.
     bytes: usize,
     counted: usize,
-    /// When the last one came.
+    /// When the last one came, or older ones were read for somebody.
     used: Instant,
     /// Until when more of them are kept.
     followers_until: Option<Instant>,
@@ -142,7 +149,7 @@ impl Topic {
         }
     }
 
-    /// When the last event came.
+    /// When the last event came, or older ones were read for somebody.
     pub fn used(&self) -> Instant {
         self.line().used
     }
@@ -216,9 +223,15 @@ impl Topic {
         self.line().kept(sequence).cloned()
     }
 
-    /// The sequence after which all events are at hand.
-    pub fn reach(&self) -> i64 {
-        self.line().reach()
+    /// The sequence after which all events are at hand, for somebody who comes back from `after`: from far, more is kept from now on for
+    /// some time. What is at hand stays there until it is read, and what is read from the log
+    /// still fits to it then.
+    pub fn reach_for(&self, after: i64) -> i64 {
+        let mut line = self.line();
+        if line.newest().unwrap_or_default() - after > NEAR {
+            line.followers_until = Some(Instant::now() + FOLLOWERS);
+        }
+        line.reach()
     }
 
     /// Keeps older events at hand, for others who come back from as far; for some time even if
@@ -228,6 +241,8 @@ impl Topic {
         if is_far {
             line.followers_until = Some(Instant::now() + FOLLOWERS);
         }
+        // What was just read for somebody is not the first to be given up again.
+        line.used = Instant::now();
         for update in older.into_iter().rev() {
             if update.sequence() == line.reach() {
                 line.bytes += update.bytes();

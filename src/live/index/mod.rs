@@ -31,11 +31,17 @@ use crate::domain::{
     listing::Listing,
 };
 
+/// How many times as many bytes as for readers who are behind may be taken to know what the lists
+/// told last: with the defaults, 200 lists that were each told of 10,000 auctions.
+const KNOWN: usize = 4;
+
 /// Watched lists, each by its filter.
 #[derive(Debug)]
 pub(super) struct Index {
     /// What all lists hold for readers who are behind.
     memory: Arc<Memory>,
+    /// What it takes all lists to know what they told last.
+    known: Arc<Memory>,
     ids: HashMap<Arc<Filter>, SlotId>,
     slots: BTreeMap<SlotId, Slot>,
     next: SlotId,
@@ -86,10 +92,12 @@ struct Moment<'a> {
 }
 
 impl Index {
-    /// No lists; they may hold so many bytes for readers who are behind.
+    /// No lists; they may hold so many bytes for readers who are behind, and [`KNOWN`] times as
+    /// many to know what they told last.
     pub fn within(bytes: usize) -> Self {
         Self {
             memory: Arc::new(Memory::new(bytes)),
+            known: Arc::new(Memory::new(bytes.saturating_mul(KNOWN))),
             ids: HashMap::new(),
             slots: BTreeMap::new(),
             next: 0,
@@ -110,7 +118,7 @@ impl Index {
         self.next += 1;
         let words = filter.words.iter();
         let needles = words.filter_map(|word| self.needles.add(word)).collect();
-        let list = Arc::new(List::within(Arc::clone(&self.memory)));
+        let list = Arc::new(List::within(Arc::clone(&self.memory), Arc::clone(&self.known)));
         let filter = Arc::clone(filter);
         let slot = Slot { filter: Arc::clone(&filter), list: Arc::clone(&list), needles };
         for place in places(&slot) {
@@ -215,20 +223,28 @@ impl Index {
     }
 
     /// Once the lists hold more than they may, those that hold most keep less for readers who
-    /// are behind. A list whose readers keep up holds next to nothing.
+    /// are behind. A list whose readers keep up holds nothing for them, and so loses nothing.
+    ///
+    /// What the lists told last has a bound of its own: every list needs that, and it is given up
+    /// only where there are very many that are told of everything.
     pub fn make_room(&self) {
-        if !self.memory.is_exceeded() {
+        self.give_up(&self.memory, List::bytes, List::shrink);
+        self.give_up(&self.known, List::known_bytes, List::forget);
+    }
+
+    fn give_up(&self, memory: &Memory, bytes: fn(&List) -> usize, halve: fn(&List) -> bool) {
+        if !memory.is_exceeded() {
             return;
         }
-        let mut lists: Vec<_> = self.slots.values().map(|slot| (slot.list.bytes(), slot)).collect();
+        let mut lists: Vec<_> = self.slots.values().map(|slot| (bytes(&slot.list), slot)).collect();
         lists.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
         let mut shrunk = true;
         while std::mem::take(&mut shrunk) {
             for (_, slot) in &lists {
-                if self.memory.has_room() {
+                if memory.has_room() {
                     return;
                 }
-                shrunk |= slot.list.shrink();
+                shrunk |= halve(&slot.list);
             }
         }
     }

@@ -11,7 +11,8 @@ use crate::live::{tests as fixtures, update::UpdateKind};
 
 fn list(bytes: usize) -> (Arc<Memory>, Arc<List>) {
     let memory = Arc::new(Memory::new(bytes));
-    (Arc::clone(&memory), Arc::new(List::within(memory)))
+    let known = Arc::new(Memory::new(usize::MAX));
+    (Arc::clone(&memory), Arc::new(List::within(memory, known)))
 }
 
 fn auction(number: usize) -> AuctionId {
@@ -32,18 +33,19 @@ fn a_list_whose_readers_keep_up_keeps_no_updates() {
         for reader in &mut readers {
             assert_eq!(read(reader).len(), 1);
         }
-        assert_eq!(memory.held(), LAST_BYTES);
+        assert_eq!((memory.held(), list.known_bytes()), (0, LAST_BYTES));
     }
     // One that leaves is waited for by nobody.
     let [quick, slow, mut other] = readers;
     list.keep(fixtures::update(auction(1), 1, false), None);
     drop(quick);
     assert_eq!(read(&mut other).len(), 1);
-    assert!(memory.held() > 2 * LAST_BYTES, "the slow one still has it to read");
+    assert!(memory.held() > 0, "the slow one still has it to read");
     drop(slow);
-    assert_eq!(memory.held(), 2 * LAST_BYTES);
+    assert_eq!((memory.held(), list.known_bytes()), (0, 2 * LAST_BYTES));
+    let known = Arc::clone(&list.known);
     drop((list, other));
-    assert_eq!(memory.held(), 0);
+    assert_eq!((memory.held(), known.held()), (0, 0));
 }
 
 #[test]
@@ -71,6 +73,7 @@ enum Act {
     /// A reader reads so many.
     Read(usize, usize),
     Shrink,
+    Forget,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -78,6 +81,7 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (0..4_usize, 1..3_i64).prop_map(|(auction, step)| Act::Keep(auction, step)),
         3 => (0..2_usize, 0..6_usize).prop_map(|(reader, many)| Act::Read(reader, many)),
         1 => Just(Act::Shrink),
+        1 => Just(Act::Forget),
     ]
 }
 
@@ -124,6 +128,7 @@ proptest! {
                     has_shrunk = true;
                     list.shrink();
                 }
+                Act::Forget => assert!(list.known_bytes() == 0 || list.forget()),
             }
         }
         for (reader, given) in &mut readers {
@@ -134,6 +139,33 @@ proptest! {
                 prop_assert_eq!(given.get(&auction(number)), told.last());
             }
         }
-        prop_assert!(memory.held() <= 4 * LAST_BYTES);
+        prop_assert_eq!(memory.held(), 0);
+        prop_assert!(list.known_bytes() <= 4 * LAST_BYTES);
     }
+}
+
+#[test]
+fn of_two_readers_the_second_to_leave_is_the_last() {
+    let (_, list) = list(usize::MAX);
+    let [first, second] = [(); 2].map(|()| Reader::new(Arc::clone(&list)));
+    assert!(!first.leave());
+    assert!(second.leave());
+}
+
+#[test]
+fn a_reader_who_keeps_up_is_told_events_though_others_are_behind() {
+    let (_, list) = list(usize::MAX);
+    let mut reader = Reader::new(Arc::clone(&list));
+    for number in 0..100 {
+        list.keep(fixtures::update(auction(number), 1, false), None);
+    }
+    assert_eq!(read(&mut reader).len(), 100);
+    // Others hold too much; this one holds nothing that could be given up for them.
+    assert!(!list.shrink());
+    list.keep(fixtures::update(auction(0), 2, false), None);
+    assert_ne!(read(&mut reader)[0].kind, UpdateKind::Snapshot);
+    // What it takes to know that is bounded, too.
+    assert!(list.forget() && list.known_bytes() < 60 * LAST_BYTES);
+    list.keep(fixtures::update(auction(1), 2, false), None);
+    assert_eq!(read(&mut reader)[0].kind, UpdateKind::Snapshot);
 }
