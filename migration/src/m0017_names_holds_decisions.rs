@@ -4,12 +4,17 @@
 //! Each user gets the key and the skeleton that their name has now. Where two names that were
 //! different read alike, the older account has the skeleton and the newer one none: it goes on as
 //! it is, and nobody can join it with another. A leader's hold above the buy-now price is released.
+//!
+//! Nodes of an earlier version must be stopped: they would release the whole of such a hold, and so
+//! the excess twice. Going down takes back the columns and indexes alone: names keep the keys that
+//! they were given, and what was released stays released, for the ledger is append-only; hence an
+//! earlier version is not to serve a house with open auctions after it.
 
 use std::collections::HashSet;
 
 use sea_orm_migration::{
     prelude::*,
-    sea_orm::{QueryResult, Statement, Value},
+    sea_orm::{DbBackend, QueryResult, Statement, Value},
 };
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection;
@@ -23,6 +28,10 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        if manager.get_database_backend() == DbBackend::Postgres {
+            // Nobody bids between what is read here and what is written: first, as bids lock too.
+            sql::run(manager, "LOCK TABLE auctions IN EXCLUSIVE MODE").await?;
+        }
         sql::run(
             manager,
             "ALTER TABLE users ADD COLUMN username_skeleton TEXT;

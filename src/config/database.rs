@@ -46,9 +46,10 @@ pub struct DatabaseConfig {
     pub acquire_timeout_seconds: u64,
 
     /// How long a client's read waits for a free connection, or for its turn among the heavy ones,
-    /// in milliseconds; then it is answered OVERLOADED
+    /// in milliseconds; then it is answered OVERLOADED. Opening a connection has the same time, at
+    /// the start too, so half a second is the least
     #[arg(long, env = "NEIGHBORBID_READ_WAIT_MILLISECONDS", default_value_t = 2_000,
-        value_parser = clap::value_parser!(u64).range(1..))]
+        value_parser = clap::value_parser!(u64).range(500..))]
     pub read_wait_milliseconds: u64,
 
     /// Postgres: how long one statement may run

@@ -146,16 +146,17 @@ impl List<'_> {
             return self.part(self.condition());
         }
         let of = |status| self.part(self.condition().add(auction::Column::Status.eq(status)));
-        self.merged(self.statuses().map(of).collect())
+        self.merged(self.statuses().map(of).collect(), self.limit())
     }
 
-    /// Those on the list among the first of its order, of each status that it shows.
+    /// Those on the list among the first of its order. What is looked through ends at one place for
+    /// every status: an auction beyond it may come before another status's, and is not left out.
     fn of_near(&self) -> SelectStatement {
         if self.sort == Sort::Newest && self.filter.status.is_empty() {
             return self.among(self.first(None));
         }
-        let of = |status| self.among(self.first(Some(status)));
-        self.merged(self.statuses().map(of).collect())
+        let of = |status| self.first(Some(status));
+        self.among(self.merged(self.statuses().map(of).collect(), auction_search::NEAR))
     }
 
     /// Those on the list that the index of words finds.
@@ -196,7 +197,8 @@ impl List<'_> {
         question.limit(self.limit()).to_owned()
     }
 
-    fn merged(&self, mut parts: Vec<SelectStatement>) -> SelectStatement {
+    /// The first rows of all parts, each of which is sorted and has as many of its own.
+    fn merged(&self, mut parts: Vec<SelectStatement>, limit: u64) -> SelectStatement {
         if parts.len() == 1 {
             return parts.remove(0);
         }
@@ -209,7 +211,7 @@ impl List<'_> {
             all.union(UnionType::All, table);
         }
         self.sorted(&mut all);
-        all.limit(self.limit()).to_owned()
+        all.limit(limit).to_owned()
     }
 
     /// The page's worth of rows of one index: ids, and what they are sorted by.

@@ -5,7 +5,9 @@
 //! absent: then the index of what auctions say ([m0015]) finds the few that say all of its letters
 //! in a row, three by three, and those are sorted. Neither way reads all that a common syllable is
 //! in, and which one is taken is no planner's guess. (Only a list whose first thousand say a word
-//! hardly ever, and whose others nearly always do, is sorted whole.)
+//! hardly ever, and whose others nearly always do, is sorted whole. The thousand are those of the
+//! whole order and not of each status: one status's hits do not tell that no other has hits before
+//! them.)
 //!
 //! [m0015]: the migration `m0015_auction_search`
 
@@ -15,7 +17,7 @@ use sea_orm::{
     sea_query::{Expr, Query, SelectStatement, SimpleExpr},
 };
 
-/// How many auctions of a list are looked through, of each status that it shows.
+/// How many auctions of a list are looked through.
 pub(super) const NEAR: u64 = 1_000;
 
 /// How many grams the index is asked for at most: each is a list to be read.

@@ -33,7 +33,8 @@ pub struct PoolSettings {
     pub heavy_reads: u32,
     /// How long to wait for a free connection.
     pub acquire_timeout: Duration,
-    /// How long a client's read waits for a connection, or for its turn among the heavy ones.
+    /// How long a client's read waits for a connection, a new one too, or for its turn among the
+    /// heavy ones.
     pub read_wait: Duration,
     /// Postgres: how long one statement may run; zero is for ever.
     pub statement_timeout: Duration,

@@ -59,6 +59,9 @@ const WALKS: &[&str] = &[
     "auction_page::places of a rare region",
     "auction_page::places of a rare category",
     "auction_page::places of a price",
+    // All that say it are sorted where the first of the order, which have ended or are cheap, do
+    // not: none of those that follow may be left out.
+    "auction_page::places of a word of one status",
 ];
 
 /// Questions that look through the first of a list for a word, and the most rows that they may look
@@ -66,6 +69,7 @@ const WALKS: &[&str] = &[
 const LOOK_THROUGH: (&[&str], f64) = (
     &[
         "auction_page::places of a word",
+        "auction_page::places of a word of one status",
         "auction_page::places of a rare word",
         "auction_page::places of an unsaid word",
         "auction_page::places of a syllable",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use entity::{
+    auction,
     enums::AuctionStatus,
     ids::{AuctionId, CategoryId},
 };
@@ -12,7 +13,9 @@ use neighborbid::{
     domain::filter::{Filter, SearchableListing, Standing},
     engine::{CreateAuction, Page, Place, Session, Sort, UpdateAuction},
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+};
 
 use crate::support::{TestDatabase, TestHouse, dice::Dice, on_both};
 
@@ -43,6 +46,34 @@ async fn listed(house: &TestHouse, filter: &Filter, sort: Sort, backwards: bool)
             return all;
         }
     }
+}
+
+/// More than are looked through that do not say "moon" and are open; one that does, open too and
+/// dearer than they; and, dearer still, more than a page of cancelled ones that do.
+async fn many_of_two_statuses(house: &TestHouse) -> Vec<AuctionId> {
+    let seller = house.person("seller", None, 0).await;
+    let lamp = house.list(&seller, house.a_lamp()).await;
+    let model = auction::Entity::find_by_id(lamp).one(&*house.db.read).await.unwrap().unwrap();
+    let row = |price: i64, text: &str, status| auction::Model {
+        id: AuctionId::new(),
+        search_text: text.to_owned(),
+        starting_price: price,
+        current_price: price,
+        status,
+        sequence: 0,
+        ..model.clone()
+    };
+    let quiet = (1..=1_100).map(|price| row(price, "lamp", AuctionStatus::Open));
+    let mut rows: Vec<_> = quiet.collect();
+    rows.push(row(2_000, "moon", AuctionStatus::Open));
+    rows.extend((3_000..3_020).map(|price| row(price, "moon", AuctionStatus::Cancelled)));
+    let moons = rows.iter().filter(|row| row.search_text == "moon").map(|row| row.id).collect();
+    for some in rows.chunks(500) {
+        let some = some.iter().map(|row| row.clone().into_active_model().reset_all());
+        let insert = auction::Entity::insert_many(some);
+        insert.exec_without_returning(&house.db.write).await.unwrap();
+    }
+    moons
 }
 
 struct Shop {
@@ -154,5 +185,19 @@ on_both! {
         db.write.execute_unprepared(statement).await.unwrap();
         db.close().await;
         assert_eq!(listed(house, &word("이름"), Sort::Newest, false).await, [auction]);
+    }
+
+    async fn a_status_that_hardly_says_a_word_is_not_left_out(db: &TestDatabase) {
+        let house = TestHouse::open(db).await;
+        let moons = many_of_two_statuses(&house).await;
+        for status in [vec![], vec![AuctionStatus::Open, AuctionStatus::Cancelled]] {
+            let filter = Filter { words: vec!["moon".to_owned()], status, ..Filter::default() };
+            assert_eq!(listed(&house, &filter, Sort::PriceAsc, false).await, moons);
+            let found = listed(&house, &filter, Sort::PriceDesc, true).await;
+            assert_eq!(found, moons, "backwards");
+        }
+        // They have no events, which the audit would miss.
+        let made = auction::Entity::delete_many().filter(auction::Column::Sequence.eq(0));
+        made.exec(&house.db.write).await.unwrap();
     }
 }

@@ -12,6 +12,7 @@ use std::{
 
 use async_graphql::dataloader::DataLoader;
 use futures_util::future::BoxFuture;
+use tokio::task::JoinSet;
 
 use super::Loader;
 use crate::engine::Engine;
@@ -24,6 +25,8 @@ pub struct Loaders {
     loaders: OnceLock<DataLoader<Loader>>,
     /// Loads that nobody drives yet.
     begun: Arc<Mutex<Vec<Load>>>,
+    /// Loads whose field has ended, and which others may wait for. They end with the request.
+    left: Mutex<JoinSet<()>>,
 }
 
 /// How many different keys are gathered at most: more than the fields of a document may ask for.
@@ -42,13 +45,15 @@ impl Loaders {
             DataLoader::new(Loader(Arc::clone(engine)), begin).max_batch_size(MOST_KEYS)
         });
         let mut answer = pin!(ask(loaders));
-        let mut driven = Driven(Vec::new());
+        let mut driven = Driven { loads: Vec::new(), left: &self.left };
         poll_fn(|context| {
             loop {
                 if let Poll::Ready(answer) = answer.as_mut().poll(context) {
                     return Poll::Ready(answer);
                 }
-                driven.0.append(&mut self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+                let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+                driven.loads.append(&mut begun);
+                drop(begun);
                 if !driven.ends_any(context) {
                     return Poll::Pending;
                 }
@@ -59,22 +64,31 @@ impl Loaders {
 }
 
 /// Loads that a field drives, of its own keys and others'.
-struct Driven(Vec<Load>);
+struct Driven<'a> {
+    loads: Vec<Load>,
+    left: &'a Mutex<JoinSet<()>>,
+}
 
-impl Driven {
+impl Driven<'_> {
     /// Goes on with each; whether any has ended.
     fn ends_any(&mut self, context: &mut Context<'_>) -> bool {
-        let before = self.0.len();
-        self.0.retain_mut(|load| load.as_mut().poll(context).is_pending());
-        self.0.len() < before
+        let before = self.loads.len();
+        self.loads.retain_mut(|load| load.as_mut().poll(context).is_pending());
+        self.loads.len() < before
     }
 }
 
-impl Drop for Driven {
+impl Drop for Driven<'_> {
     /// Others wait for what is left: their fields need not end with this one.
     fn drop(&mut self) {
-        for load in self.0.drain(..) {
-            tokio::spawn(load);
+        if self.loads.is_empty() {
+            return;
+        }
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        // A subscription's request lasts: what has ended is not kept.
+        while left.try_join_next().is_some() {}
+        for load in self.loads.drain(..) {
+            left.spawn(load);
         }
     }
 }
@@ -82,5 +96,29 @@ impl Drop for Driven {
 impl fmt::Debug for Loaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Loaders")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::sync::oneshot::{self, error::TryRecvError};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_load_outlives_its_field_and_not_its_request() {
+        let loaders = Loaders::default();
+        let (held, mut is_over) = oneshot::channel::<()>();
+        let load = async move {
+            let _held = held;
+            pending::<()>().await
+        };
+        drop(Driven { loads: vec![Box::pin(load)], left: &loaders.left });
+        tokio::task::yield_now().await;
+        assert_eq!(is_over.try_recv(), Err(TryRecvError::Empty));
+        drop(loaders);
+        assert!(is_over.await.is_err());
     }
 }

@@ -311,7 +311,7 @@ async fn introspection_may_be_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_has_its_time_and_says_so() {
     let database = database::postgres().await;
-    let flags = [&OPEN[..], &["--query-timeout-seconds", "1"]].concat();
+    let flags = [&OPEN[..], &["--query-timeout-seconds", "5"]].concat();
     let server = Server::start(&database.url, &flags);
     let client = Client::of(&server.address);
     let db = database.open().await;

@@ -88,7 +88,8 @@ on_both! {
         });
         let replies = join_all(guesses).await;
         let judged = replies.iter().filter(|reply| limited(reply) == 0).count();
-        assert!((1..=10).contains(&judged), "{judged} of 200");
+        // The next try waits twice as long each time: even ten minutes are not enough for more.
+        assert!((1..=15).contains(&judged), "{judged} of 200");
         // The owner from home, and from wherever nobody has tried.
         for from in ["203.0.113.1", "198.51.100.7", "2001:db8:1:3::1"] {
             assert!(is_in(&sign_in(&client.forwarded_for(from), "Emma", PASSWORD).await), "{from}");

@@ -146,7 +146,8 @@ async fn lists(explained: &mut Explained, known: &Known) {
         }
         let nowhere = Some(RegionId("99".to_owned()));
         for (what, filter) in [
-            ("a word", Filter { words: vec!["lamp".to_owned()], ..only(&[]) }),
+            ("a word", Filter { words: vec!["lamp".to_owned()], ..only(&[AuctionStatus::Open]) }),
+            ("a word of one status", Filter { words: vec!["lamp".to_owned()], ..only(&[]) }),
             ("a rare word", Filter { words: vec!["1937".to_owned()], ..only(&[]) }),
             (
                 "a rare word",

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Request, Value};
+use futures_util::future::join_all;
 use neighborbid::{
     engine::{Credentials, LaneSettings, PlaceBid, SignUp},
     graphql::{self, RateLimits, Schema},
@@ -18,6 +19,9 @@ use crate::support::{
     house::{code, money},
     on_both,
 };
+
+/// Short enough for a test, and long enough to open a connection on a busy machine.
+const WAIT: Duration = Duration::from_secs(2);
 
 const LANES: LaneSettings = LaneSettings { lanes: 1, batch: 64, queue: 4_096, share: 4_096 };
 
@@ -42,22 +46,20 @@ async fn is_turned_away(schema: &Schema, document: &str) {
 
 on_both! {
     async fn a_full_pool_turns_reads_away_and_holds_up_no_token_nor_bid(db: &TestDatabase) {
-        let wait = Duration::from_millis(100);
-        let pools = PoolSettings { read_connections: 1, read_wait: wait, ..POOLS };
+        let pools = PoolSettings { read_connections: 1, read_wait: WAIT, ..POOLS };
         let house = house(db, pools).await;
         let schema = schema(&house);
         let seller = house.person("seller", None, 0).await;
         let lamp = house.list(&seller, house.a_lamp()).await;
         let taken = house.db.read.begin().await.unwrap();
-        for document in [
+        let documents = [
             "{ auctions { nodes { id } } }".to_owned(),
             "{ auctions(filter: { query: \"lamp\" }) { nodes { id } } }".to_owned(),
             format!("{{ auction(id: \"{lamp}\") {{ bids {{ nodes {{ id }} }} }} }}"),
             format!("{{ node(id: \"{lamp}\") {{ id }} }}"),
             "{ user(username: \"seller\") { id } }".to_owned(),
-        ] {
-            is_turned_away(&schema, &document).await;
-        }
+        ];
+        join_all(documents.iter().map(|document| is_turned_away(&schema, document))).await;
         let credentials = Credentials {
             username: "buyer".to_owned(),
             password: "correct horse battery".to_owned(),
@@ -83,8 +85,7 @@ on_both! {
     }
 
     async fn reads_that_search_leave_connections_to_the_others(db: &TestDatabase) {
-        let wait = Duration::from_millis(100);
-        let pools = PoolSettings { read_connections: 2, heavy_reads: 9, read_wait: wait, ..POOLS };
+        let pools = PoolSettings { read_connections: 2, heavy_reads: 9, read_wait: WAIT, ..POOLS };
         let house = house(db, pools).await;
         let schema = schema(&house);
         let turn = house.db.read.heavy_turn().await.unwrap();
@@ -98,7 +99,7 @@ on_both! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_that_takes_too_long_turns_its_client_away() {
     let database = crate::support::database::postgres().await;
-    let pools = PoolSettings { statement_timeout: Duration::from_millis(300), ..POOLS };
+    let pools = PoolSettings { statement_timeout: WAIT, ..POOLS };
     let house = house(&database, pools).await;
     let schema = schema(&house);
     let console = database.open().await;

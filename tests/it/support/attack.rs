@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     binary::Server,
-    client::{Answer, Api, Offer},
+    client::{Answer, Api, Lost, Offer},
 };
 
 /// The ticks of a second in which Linux counts CPU time, for programs.
@@ -81,16 +81,23 @@ impl Neighbour {
         let is_over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&is_over);
         let bids = tokio::spawn(async move {
-            let (mut took, mut amount) = (Vec::new(), 100_000);
+            let (mut took, mut amount, mut turned_away) = (Vec::new(), 100_000, 0);
             while !stop.load(Ordering::Relaxed) {
                 let bidder = &bidders[took.len() % 2];
                 let offer = offer(auction, amount);
                 let began = Instant::now();
                 match api.place_bid(bidder, &offer).await {
-                    Ok(Answer::Accepted(_)) => took.push(began.elapsed()),
+                    Ok(Answer::Accepted(_)) => {
+                        took.push(began.elapsed());
+                        amount += 100;
+                    }
+                    // A machine that runs other tests may be busy for a moment.
+                    Err(Lost::Errors(codes)) if codes == ["\"OVERLOADED\""] => {
+                        turned_away += 1;
+                        assert!(turned_away <= took.len() + 5, "most of a neighbour's bids");
+                    }
                     other => panic!("a neighbour's bid: {other:?}"),
                 }
-                amount += 100;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             took
@@ -98,7 +105,8 @@ impl Neighbour {
         Self { is_over, bids }
     }
 
-    /// Ends, and says how long each bid took. Each was accepted: one that was not panics here.
+    /// Ends, and says how long each accepted bid took. One that was refused panics here, and so
+    /// does the one by which more were turned away than accepted, beyond a few.
     pub async fn end(self) -> Vec<Duration> {
         self.is_over.store(true, Ordering::Relaxed);
         let mut took = self.bids.await.unwrap();
