@@ -8,6 +8,7 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use async_graphql::dataloader::DataLoader;
@@ -32,6 +33,10 @@ pub struct Loaders {
 /// How many different keys are gathered at most: more than the fields of a document may ask for.
 const MOST_KEYS: usize = 100_000;
 
+/// How long keys are gathered: longer than a page is walked, which takes a build that is not
+/// optimised some twenty times as long.
+const GATHERING: Duration = Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 1 });
+
 impl Loaders {
     /// What `ask` loads through this engine.
     pub async fn load<'a, T, F: Future<Output = T>>(
@@ -42,7 +47,9 @@ impl Loaders {
         let loaders = self.loaders.get_or_init(|| {
             let begun = Arc::clone(&self.begun);
             let begin = move |load| begun.lock().unwrap_or_else(PoisonError::into_inner).push(load);
-            DataLoader::new(Loader(Arc::clone(engine)), begin).max_batch_size(MOST_KEYS)
+            DataLoader::new(Loader(Arc::clone(engine)), begin)
+                .max_batch_size(MOST_KEYS)
+                .delay(GATHERING)
         });
         let mut answer = pin!(ask(loaders));
         let mut driven = Driven { loads: Vec::new(), left: &self.left };
