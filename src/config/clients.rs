@@ -20,7 +20,7 @@ pub struct ClientConfig {
     pub listeners: ListenerConfig,
 
     /// Browser origins allowed besides our own, comma-separated, each as a browser names it:
-    /// https://shop.example
+    /// `https://shop.example`
     #[arg(long, env = "NEIGHBORBID_ALLOW_ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<Origin>,
 
