@@ -223,9 +223,9 @@ impl Topic {
         self.line().kept(sequence).cloned()
     }
 
-    /// The sequence after which all events are at hand, for somebody who comes back from `after`: from far, more is kept from now on for
-    /// some time. What is at hand stays there until it is read, and what is read from the log
-    /// still fits to it then.
+    /// The sequence after which all events are at hand, for somebody who comes back from `after`:
+    /// from far, more is kept from now on for some time. What is at hand stays there until it is
+    /// read, and what is read from the log still fits to it then.
     pub fn reach_for(&self, after: i64) -> i64 {
         let mut line = self.line();
         if line.newest().unwrap_or_default() - after > NEAR {

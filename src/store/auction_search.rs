@@ -3,11 +3,11 @@
 //! A word that many auctions say is found along the list itself: the first thousand of its order
 //! are looked through, and hold the page. A word that they do not say often enough is rare, or
 //! absent: then the index of what auctions say (`m0015_auction_search`) finds the few that say all
-//! of its letters in a row, three by three, and those are sorted. Neither way reads all that a common syllable is
-//! in, and which one is taken is no planner's guess. (Only a list whose first thousand say a word
-//! hardly ever, and whose others nearly always do, is sorted whole. The thousand are those of the
-//! whole order and not of each status: one status's hits do not tell that no other has hits before
-//! them.)
+//! of its letters in a row, three by three, and those are sorted. Neither way reads all that a
+//! common syllable is in, and which one is taken is no planner's guess. (Only a list whose first
+//! thousand say a word hardly ever, and whose others nearly always do, is sorted whole. The
+//! thousand are those of the whole order and not of each status: one status's hits do not tell that
+//! no other has hits before them.)
 
 use entity::auction::{self, Column};
 use sea_orm::{

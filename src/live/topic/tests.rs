@@ -28,7 +28,8 @@ fn older(topic: &Topic, after: i64, until: i64) -> Vec<Arc<Update>> {
 fn what_was_read_for_somebody_is_in_use() {
     let topic = topic(3);
     let told = topic.used();
-    topic.remember(older(&topic, 0, topic.line().reach()), false);
+    let reach = topic.line().reach();
+    topic.remember(older(&topic, 0, reach), false);
     assert_eq!(topic.line().reach(), 0);
     assert!(topic.used() > told);
 }
