@@ -361,7 +361,7 @@ fn source(path: &str, text: &str) -> Source {
 
 #[test]
 fn the_reader_of_sources_sees_code_alone() {
-    let text = "use a::{b, c::{d, e as f}, self};\n/// x.unwrap()\nfn g<'w>(b: &'w str) -> h::I {\n \
+    let text = "use a::{b, c::{d, e as f}, self};\n/// x.unwrap()\nfn g<'w>(b: &'w str) -> h::I {\n\
         j!(k::l(\"m::n\"))\n}\n#[cfg(test)]\nmod o { use p::q; }\n\
         #[r(\"crate::s::t\")] fn u();";
     let file = source("src/v.rs", text);
