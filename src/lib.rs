@@ -12,11 +12,12 @@
 //! - [`app`]: builds the house from its settings, runs it, closes it in order.
 //! - [`telemetry`]: logs at a bounded rate.
 //! - [`audit`]: asks the database whether every invariant holds.
-//! - [`demo`]: a lively house to look at.
+//! - `demo`: a lively house to look at, where the feature of that name is on, as it is by default.
 
 pub mod app;
 pub mod audit;
 pub mod config;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod domain;
 pub mod engine;

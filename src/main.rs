@@ -6,11 +6,12 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+#[cfg(feature = "demo")]
+use neighborbid::demo::{self, DemoConfig};
 use neighborbid::{
     app::{Config, House},
     audit,
     config::{BusConfig, ClientConfig, DatabaseConfig, HouseConfig, LogFormat},
-    demo::{self, DemoConfig},
     engine::{Clock, grant_admin},
     graphql,
     store::{connection::Db, files::missing_file},
@@ -41,6 +42,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// A lively house in a folder of its own: sample people, auctions, and bidders that keep on
+    #[cfg(feature = "demo")]
     Demo(Box<Demo>),
     /// The server; migrates first
     Serve(Box<Serve>),
@@ -87,6 +89,7 @@ struct Serve {
     clients: ClientConfig,
 }
 
+#[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 struct Demo {
     #[command(flatten)]
@@ -141,6 +144,7 @@ type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
 
 async fn run(command: Command) -> Outcome {
     match command {
+        #[cfg(feature = "demo")]
         Command::Demo(demo) => {
             demo::run(demo.demo, demo.house, demo.clients, stopped()).await?;
             Ok(ExitCode::SUCCESS)

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
@@ -11,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{Context, Error, Request, dataloader::Loader as Load};
+use async_graphql::{Context, Error, Request};
 use tokio::{sync::Notify, time::sleep};
 
 use super::{
     error::{Code, coded, fault},
-    loaders::{Failure, Loader, Loaders},
+    loaders::{Batches, Key, Load, Loader, Value},
     rate::RateLimits,
 };
 use crate::{
@@ -75,7 +74,6 @@ struct Viewer(Arc<Session>);
 /// A request as asked by the one who is signed in, if anybody is.
 #[must_use]
 pub fn asked_by(request: Request, session: Option<Arc<Session>>) -> Request {
-    let request = request.data(Loaders::default());
     match session {
         Some(session) => request.data(Viewer(session)),
         None => request,
@@ -135,14 +133,6 @@ impl Underway {
     }
 }
 
-/// What a loader finds things by.
-pub(super) trait Key: Send + Sync + Hash + Eq + Clone + 'static {}
-
-impl<K: Send + Sync + Hash + Eq + Clone + 'static> Key for K {}
-
-/// What a loader finds for such a key.
-pub(super) type Value<K> = <Loader as Load<K>>::Value;
-
 /// Shorthands for what every resolver needs.
 pub(super) trait ContextExt {
     /// The engine.
@@ -162,18 +152,18 @@ pub(super) trait ContextExt {
     /// What a request's loader finds for a key; its failures are told as those of the engine are.
     fn load<K: Key>(&self, key: K) -> impl Future<Output = Result<Option<Value<K>>, Error>> + Send
     where
-        Loader: Load<K, Error = Failure>;
+        Loader: Load<K>;
     /// What it finds for these keys.
     fn load_many<K: Key>(
         &self,
         keys: Vec<K>,
     ) -> impl Future<Output = Result<HashMap<K, Value<K>>, Error>> + Send
     where
-        Loader: Load<K, Error = Failure>;
+        Loader: Load<K>;
     /// What there always is of a key: a page, be it empty.
     fn page<K: Key>(&self, key: K) -> impl Future<Output = Result<Value<K>, Error>> + Send
     where
-        Loader: Load<K, Error = Failure>;
+        Loader: Load<K>;
 }
 
 impl ContextExt for Context<'_> {
@@ -217,25 +207,23 @@ impl ContextExt for Context<'_> {
 
     async fn load<K: Key>(&self, key: K) -> Result<Option<Value<K>>, Error>
     where
-        Loader: Load<K, Error = Failure>,
+        Loader: Load<K>,
     {
-        let loaders = self.data::<Loaders>()?;
-        let found = loaders.load(self.engine()?, |loader| loader.load_one(key)).await;
-        found.map_err(|shared| fault(&shared, self.data_opt::<RequestId>()))
+        let mut found = self.load_many(vec![key.clone()]).await?;
+        Ok(found.remove(&key))
     }
 
     async fn load_many<K: Key>(&self, keys: Vec<K>) -> Result<HashMap<K, Value<K>>, Error>
     where
-        Loader: Load<K, Error = Failure>,
+        Loader: Load<K>,
     {
-        let loaders = self.data::<Loaders>()?;
-        let found = loaders.load(self.engine()?, |loader| loader.load_many(keys)).await;
+        let found = self.data::<Arc<Batches>>()?.load(self.engine()?, keys).await;
         found.map_err(|shared| fault(&shared, self.data_opt::<RequestId>()))
     }
 
     async fn page<K: Key>(&self, key: K) -> Result<Value<K>, Error>
     where
-        Loader: Load<K, Error = Failure>,
+        Loader: Load<K>,
     {
         self.load(key).await?.ok_or_else(|| Error::new("nothing was loaded"))
     }

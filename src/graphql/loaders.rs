@@ -1,10 +1,12 @@
 //! Loads by id, many at once, so that a page costs a statement and not a statement a row. A request
-//! has loaders of its own: nobody waits for what another client asks, or fails with it.
+//! has batches of its own: nobody waits for what another client asks, or fails with it.
 
+mod batches;
 mod gathering;
 mod pages;
 
-pub use gathering::Loaders;
+pub use batches::Batches;
+pub use gathering::Gathering;
 pub use pages::{
     AuctionPlaces, BalancesOf, BidsOfAuction, BidsOfUser, NotificationsOf, OrdersOf, ServerTime,
     TransfersOf, UserNamed,
@@ -12,7 +14,6 @@ pub use pages::{
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
-use async_graphql::dataloader::Loader as Load;
 use entity::{
     ids::{AuctionId, BidId, NotificationId, OrderId, TransferId, UserId},
     notification, order, transfer,
@@ -26,6 +27,26 @@ use crate::{
 /// Loads through the engine.
 #[derive(Debug)]
 pub struct Loader(Arc<Engine>);
+
+/// What things are loaded by.
+pub trait Key: Send + Sync + Hash + Eq + Clone + 'static {}
+
+impl<K: Send + Sync + Hash + Eq + Clone + 'static> Key for K {}
+
+/// What is loaded by keys of this type.
+pub trait Load<K: Key> {
+    /// What is found for a key.
+    type Value: Send + Sync + Clone + 'static;
+
+    /// What there is of these keys, which all differ.
+    fn load(
+        &self,
+        keys: &[K],
+    ) -> impl Future<Output = Result<HashMap<K, Self::Value>, Failure>> + Send;
+}
+
+/// What is found for such a key.
+pub type Value<K> = <Loader as Load<K>>::Value;
 
 /// Why a batch was not loaded; shared by all who waited for it.
 pub type Failure = Arc<Error>;
@@ -49,7 +70,6 @@ macro_rules! load_seen {
     ($id:ty, $value:ty, $ask:ident) => {
         impl Load<Seen<$id>> for Loader {
             type Value = $value;
-            type Error = Failure;
 
             async fn load(
                 &self,
@@ -76,7 +96,6 @@ load_seen!(TransferId, transfer::Model, own_transfers);
 
 impl Load<AuctionId> for Loader {
     type Value = AuctionView;
-    type Error = Failure;
 
     async fn load(&self, ids: &[AuctionId]) -> Result<HashMap<AuctionId, AuctionView>, Failure> {
         let found = self.0.auctions(ids).await.map_err(Arc::new)?;
@@ -86,7 +105,6 @@ impl Load<AuctionId> for Loader {
 
 impl Load<UserId> for Loader {
     type Value = Arc<User>;
-    type Error = Failure;
 
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, Arc<User>>, Failure> {
         let found = self.0.users(ids).await.map_err(Arc::new)?;
@@ -96,7 +114,6 @@ impl Load<UserId> for Loader {
 
 impl Load<BidId> for Loader {
     type Value = Arc<Bid>;
-    type Error = Failure;
 
     async fn load(&self, ids: &[BidId]) -> Result<HashMap<BidId, Arc<Bid>>, Failure> {
         let found = self.0.bids(ids).await.map_err(Arc::new)?;
@@ -117,7 +134,6 @@ pub struct Standing {
 
 impl Load<StandingOf> for Loader {
     type Value = Standing;
-    type Error = Failure;
 
     async fn load(&self, keys: &[StandingOf]) -> Result<HashMap<StandingOf, Standing>, Failure> {
         let mut by_user: HashMap<UserId, Vec<AuctionId>> = HashMap::new();

@@ -4,6 +4,7 @@
 
 mod context;
 mod error;
+mod executor;
 mod loaders;
 mod mutation;
 mod page;
@@ -16,6 +17,7 @@ mod types;
 
 pub use context::{ClientAddress, Moment, Network, RequestId, Underway, asked_by};
 pub use error::{Code, code_of, retry_after_seconds};
+pub use executor::Schema;
 pub use mutation::Mutation;
 pub use query::Query;
 pub use rate::{Limited, RateLimits, RateSettings};
@@ -30,9 +32,6 @@ use crate::engine::Engine;
 use types::{
     auction::Auction, bid::Bid, notification::Notification, order::Order, wallet::Transfer,
 };
-
-/// The one schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// What the schema itself bounds. A document is checked before it comes here.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +65,7 @@ pub fn schema(engine: Arc<Engine>, rates: Arc<RateLimits>, limits: Limits) -> Sc
     if !limits.introspection {
         builder = builder.disable_introspection();
     }
-    // For requests that bring none of their own.
-    builder.data(loaders::Loaders::default()).data(engine).data(rates).finish()
+    Schema::new(builder.data(engine).data(rates).finish())
 }
 
 /// The schema in the schema definition language, as it is committed in `schema.graphql`.

@@ -2,6 +2,8 @@
 
 mod auditing;
 mod currency;
+#[cfg(feature = "demo")]
+mod demo;
 mod serving;
 mod settings;
 

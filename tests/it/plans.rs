@@ -23,7 +23,7 @@ use crate::{
         database::{self, POOLS},
         house::rules,
     },
-    tidy::source::{block_end, places, sources},
+    tidy::source::{is, places, sources},
 };
 
 /// The tables that grow with the house; regions and categories do not.
@@ -168,22 +168,22 @@ fn functions() -> Vec<String> {
     let mut found = Vec::new();
     for file in &sources(&["src/store"]) {
         let module = *file.module().last().unwrap();
-        for place in places(&file.shipped, "fn") {
-            let Some(end) = block_end(&file.shipped, place) else {
-                continue;
-            };
-            let whole = &file.shipped[place..end];
-            let (head, _) = whole.split_once('{').unwrap();
-            let name = head[2..].split(['(', '<']).next().unwrap().trim();
-            let before = file.shipped[..place].trim_end();
-            let is_public = before.ends_with("pub") || before.ends_with("pub async");
+        let code = &file.shipped;
+        for at in places(code, &["fn"]) {
+            let head: Vec<_> = code[at..]
+                .iter()
+                .map(|token| token.text.as_str())
+                .take_while(|text| *text != "{")
+                .collect();
+            let says = |words: &[&str]| head.windows(words.len()).any(|there| there == words);
+            let is_public = is(code, at - 1, &["pub"]) || is(code, at - 2, &["pub", "async"]);
             // What a set of rows offers is used by the others.
-            let of_itself = head.contains("self") && module == "rowset";
+            let of_itself = says(&["self"]) && module == "rowset";
             if is_public
                 && !of_itself
-                && (head.contains("impl ConnectionTrait") || head.contains("-> Write"))
+                && (says(&["impl", "ConnectionTrait"]) || says(&["-", ">", "Write"]))
             {
-                found.push(format!("{module}::{name}"));
+                found.push(format!("{module}::{}", head[1]));
             }
         }
     }

@@ -2,6 +2,7 @@
 //! the size of a page.
 
 mod busy;
+mod crowded;
 mod fields;
 
 use std::sync::{
@@ -148,11 +149,7 @@ const PAGES: [(&str, &str, usize); 6] = [
     ),
 ];
 
-// On one thread: the loaders gather for a millisecond, and a second thread would not wait for a
-// slow one that is still asking.
 on_both! {
-    threads = 1;
-
     async fn a_page_costs_the_same_whatever_its_size(db: &TestDatabase) {
         let counted = Counted::open(db).await;
         for (name, document, expected) in PAGES {

@@ -1,131 +1,230 @@
-//! How a request's loads are gathered: by the task that resolves its fields, so that a load begins
-//! when every field that can be reached has said what it needs. In a task of its own a load would
-//! begin while a large page is still being walked, and such a page would be loaded bit by bit.
+//! When a request's loads begin: as soon as every field that can be reached has said what it needs.
+//!
+//! Nothing is timed. A request's fields are futures of one task; once none of them has woken the
+//! task they have all said what they wait for, and what they wait for is loaded. Loads run in
+//! rounds, the next one when the last has ended: how many statements a page costs is a matter of
+//! its document alone, not of how busy the machine is or which load ends first.
 
 use std::{
     fmt,
-    future::poll_fn,
-    pin::pin,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    task::{Context, Poll},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
 };
 
-use async_graphql::dataloader::DataLoader;
-use futures_util::future::BoxFuture;
-use tokio::task::JoinSet;
+use futures_util::task::AtomicWaker;
 
-use super::Loader;
-use crate::engine::Engine;
+use super::batches::{Batches, Loading};
 
-type Load = BoxFuture<'static, ()>;
-
-/// The loaders of one request, made when the first of them is needed.
-#[derive(Default)]
-pub struct Loaders {
-    loaders: OnceLock<DataLoader<Loader>>,
-    /// Loads that nobody drives yet.
-    begun: Arc<Mutex<Vec<Load>>>,
-    /// Loads whose field has ended, and which others may wait for. They end with the request.
-    left: Mutex<JoinSet<()>>,
+/// Polls what resolves a request's fields, and runs what they ask to be loaded.
+pub struct Gathering {
+    batches: Arc<Batches>,
+    /// This round's loads.
+    running: Vec<Loading>,
+    signal: Arc<Signal>,
+    waker: Waker,
 }
 
-/// How many different keys are gathered at most: more than the fields of a document may ask for.
-const MOST_KEYS: usize = 100_000;
+impl Gathering {
+    /// For a new request.
+    pub fn new() -> Self {
+        let signal = Arc::new(Signal::default());
+        let waker = Waker::from(Arc::clone(&signal));
+        Self { batches: Arc::default(), running: Vec::new(), signal, waker }
+    }
 
-/// How long keys are gathered: longer than a page is walked, which takes a build that is not
-/// optimised some twenty times as long.
-const GATHERING: Duration = Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 1 });
+    /// Where its fields ask.
+    pub fn batches(&self) -> Arc<Batches> {
+        Arc::clone(&self.batches)
+    }
 
-impl Loaders {
-    /// What `ask` loads through this engine.
-    pub async fn load<'a, T, F: Future<Output = T>>(
-        &'a self,
-        engine: &Arc<Engine>,
-        ask: impl FnOnce(&'a DataLoader<Loader>) -> F,
-    ) -> T {
-        let loaders = self.loaders.get_or_init(|| {
-            let begun = Arc::clone(&self.begun);
-            let begin = move |load| begun.lock().unwrap_or_else(PoisonError::into_inner).push(load);
-            DataLoader::new(Loader(Arc::clone(engine)), begin)
-                .max_batch_size(MOST_KEYS)
-                .delay(GATHERING)
-        });
-        let mut answer = pin!(ask(loaders));
-        let mut driven = Driven { loads: Vec::new(), left: &self.left };
-        poll_fn(|context| {
-            loop {
-                if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+    /// Polls the fields by `resolve`, and the loads that they wait for.
+    pub fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut resolve: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.signal.task.register(context.waker());
+        loop {
+            if self.signal.begin() {
+                if let Poll::Ready(answer) = resolve(&mut Context::from_waker(&self.waker)) {
+                    self.signal.begin_anew();
                     return Poll::Ready(answer);
                 }
-                let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-                driven.loads.append(&mut begun);
-                drop(begun);
-                if !driven.ends_any(context) {
+                // There is more to resolve; other tasks have their turn before that.
+                if self.signal.is_woken() {
+                    self.signal.end();
+                    context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
             }
-        })
-        .await
-    }
-}
-
-/// Loads that a field drives, of its own keys and others'.
-struct Driven<'a> {
-    loads: Vec<Load>,
-    left: &'a Mutex<JoinSet<()>>,
-}
-
-impl Driven<'_> {
-    /// Goes on with each; whether any has ended.
-    fn ends_any(&mut self, context: &mut Context<'_>) -> bool {
-        let before = self.loads.len();
-        self.loads.retain_mut(|load| load.as_mut().poll(context).is_pending());
-        self.loads.len() < before
-    }
-}
-
-impl Drop for Driven<'_> {
-    /// Others wait for what is left: their fields need not end with this one.
-    fn drop(&mut self) {
-        if self.loads.is_empty() {
-            return;
-        }
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        // A subscription's request lasts: what has ended is not kept.
-        while left.try_join_next().is_some() {}
-        for load in self.loads.drain(..) {
-            left.spawn(load);
+            if self.running.is_empty() {
+                self.running = self.batches.close();
+            }
+            self.running.retain_mut(|load| load.as_mut().poll(context).is_pending());
+            if !self.signal.end() {
+                return Poll::Pending;
+            }
         }
     }
 }
 
-impl fmt::Debug for Loaders {
+impl fmt::Debug for Gathering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Loaders")
+        f.write_str("Gathering")
+    }
+}
+
+/// Wakes the task of a request for its fields, and remembers that it was they who were woken.
+struct Signal {
+    state: AtomicU8,
+    task: AtomicWaker,
+}
+
+/// A field has something to do.
+const WOKEN: u8 = 1;
+/// The task runs, and looks by itself who was woken.
+const RUNNING: u8 = 2;
+
+impl Default for Signal {
+    fn default() -> Self {
+        Self { state: AtomicU8::new(WOKEN), task: AtomicWaker::new() }
+    }
+}
+
+impl Signal {
+    /// The task runs; whether the fields have something to do.
+    fn begin(&self) -> bool {
+        self.state.swap(RUNNING, Ordering::AcqRel) & WOKEN != 0
+    }
+
+    fn is_woken(&self) -> bool {
+        self.state.load(Ordering::Acquire) & WOKEN != 0
+    }
+
+    /// The task runs no more; whether the fields have something to do.
+    fn end(&self) -> bool {
+        self.state.fetch_and(!RUNNING, Ordering::AcqRel) & WOKEN != 0
+    }
+
+    /// The fields have answered, and may be asked for the next answer of a stream.
+    fn begin_anew(&self) {
+        self.state.store(WOKEN, Ordering::Release);
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.state.fetch_or(WOKEN, Ordering::AcqRel) & RUNNING == 0 {
+            self.task.wake();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::{
+        future::{pending, poll_fn},
+        sync::{Mutex, atomic::AtomicBool},
+    };
 
+    use futures_util::future::join_all;
     use tokio::sync::oneshot::{self, error::TryRecvError};
 
     use super::*;
 
+    /// Runs what asks `Batches`, as a request's task does.
+    async fn gathered<F: Future>(resolve: impl FnOnce(Arc<Batches>) -> F) -> F::Output {
+        let mut gathering = Gathering::new();
+        let mut resolving = Box::pin(resolve(gathering.batches()));
+        poll_fn(|context| gathering.poll(context, |context| resolving.as_mut().poll(context))).await
+    }
+
     #[tokio::test]
-    async fn a_load_outlives_its_field_and_not_its_request() {
-        let loaders = Loaders::default();
+    async fn a_load_begins_when_no_field_has_anything_left_to_ask() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = |what: &'static str| told.lock().unwrap().push(what);
+        gathered(async |batches| {
+            let field = async |yields: usize| {
+                for _ in 0..yields {
+                    yield_once().await;
+                }
+                let (done, is_done) = oneshot::channel();
+                tell("asked");
+                let told = Arc::clone(&told);
+                batches.add(Box::pin(async move {
+                    told.lock().unwrap().push("loaded");
+                    let _ = done.send(());
+                }));
+                is_done.await.unwrap();
+            };
+            join_all([0, 3, 40, 1].map(field)).await;
+        })
+        .await;
+        let told = told.lock().unwrap().clone();
+        assert_eq!(told, [["asked"; 4], ["loaded"; 4]].concat());
+    }
+
+    /// Woken at once, by nobody but itself.
+    async fn yield_once() {
+        let mut is_over = false;
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            match std::mem::replace(&mut is_over, true) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn loads_run_in_rounds_whichever_ends_first() {
+        let slow_ended = Arc::new(AtomicBool::new(false));
+        let seen = gathered(async |batches| {
+            let (quick, is_quick) = oneshot::channel();
+            let (slow, is_slow) = oneshot::channel();
+            batches.add(Box::pin(async move { quick.send(()).unwrap() }));
+            let ended = Arc::clone(&slow_ended);
+            batches.add(Box::pin(async move {
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+                ended.store(true, Ordering::Relaxed);
+                slow.send(()).unwrap();
+            }));
+            is_quick.await.unwrap();
+            // The next round's, though the first still runs.
+            let (next, is_next) = oneshot::channel();
+            let ended = Arc::clone(&slow_ended);
+            let begins = async move { next.send(ended.load(Ordering::Relaxed)).unwrap() };
+            batches.add(Box::pin(begins));
+            is_slow.await.unwrap();
+            is_next.await.unwrap()
+        })
+        .await;
+        assert!(seen, "the second round began before the first had ended");
+    }
+
+    #[tokio::test]
+    async fn a_load_ends_with_its_request() {
         let (held, mut is_over) = oneshot::channel::<()>();
-        let load = async move {
-            let _held = held;
+        let request = tokio::spawn(gathered(async move |batches| {
+            batches.add(Box::pin(async move {
+                let _held = held;
+                pending::<()>().await
+            }));
             pending::<()>().await
-        };
-        drop(Driven { loads: vec![Box::pin(load)], left: &loaders.left });
+        }));
         tokio::task::yield_now().await;
         assert_eq!(is_over.try_recv(), Err(TryRecvError::Empty));
-        drop(loaders);
+        request.abort();
         assert!(is_over.await.is_err());
     }
 }

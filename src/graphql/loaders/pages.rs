@@ -3,14 +3,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::dataloader::Loader as Load;
 use entity::{
     Time,
     ids::{AuctionId, BidId, NotificationId, OrderId, TransferId, UserId},
     notification, order, transfer,
 };
 
-use super::{Failure, Loader};
+use super::{Failure, Load, Loader};
 use crate::{
     domain::{event::Bid, filter::Filter, ledger::Balances, user::User},
     engine::{Page, Place, Sort},
@@ -22,7 +21,6 @@ pub struct BidsOfAuction(pub AuctionId, pub Page<i64>);
 
 impl Load<BidsOfAuction> for Loader {
     type Value = Vec<Arc<Bid>>;
-    type Error = Failure;
 
     async fn load(
         &self,
@@ -46,7 +44,6 @@ macro_rules! load_each {
 
         impl Load<$key> for Loader {
             type Value = $value;
-            type Error = Failure;
 
             async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Failure> {
                 let mut found = HashMap::with_capacity(keys.len());

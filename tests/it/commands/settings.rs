@@ -2,11 +2,8 @@
 //! and one clear line for what makes no sense.
 
 use std::{
-    io::{BufRead, BufReader, Read},
-    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
 use super::failure;
@@ -17,10 +14,10 @@ use crate::support::{
 };
 
 /// A folder of a test's own, gone with it.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let path = std::env::temp_dir().join(format!("neighborbid-{}", uuid::Uuid::now_v7()));
         std::fs::create_dir(&path).unwrap();
         Self(path)
@@ -37,12 +34,12 @@ impl Drop for Folder {
     }
 }
 
-fn mode(path: &Path) -> u32 {
+pub fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 /// Every file in a folder, and that there are some, is its owner's alone.
-fn are_private(folder: &Path, least: usize) {
+pub fn are_private(folder: &Path, least: usize) {
     let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap()).collect();
     let databases = files.iter().filter(|f| f.file_name().to_string_lossy().contains(".db"));
     let modes: Vec<_> = databases.map(|file| (file.path(), mode(&file.path()))).collect();
@@ -148,39 +145,4 @@ fn dangerous_settings_are_told_where_strangers_connect() {
         assert_eq!(log.matches(said).count(), 1, "{log}");
     }
     assert_eq!(log.matches("--admin-listen 0.0.0.0:").count(), 1, "{log}");
-}
-
-#[test]
-fn a_demo_takes_another_port_says_so_and_warns_of_its_passwords() {
-    // Whoever has it: it is taken.
-    let _taken = TcpListener::bind("0.0.0.0:8000");
-    let folder = Folder::new();
-    let path = folder.0.join("demo");
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_neighborbid"))
-        .args(["demo", "--quiet", "--listen", "0.0.0.0:8000", "--log", "warn", "--folder"])
-        .arg(&path)
-        .env_clear()
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = String::new();
-    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
-    for line in lines.by_ref().map_while(Result::ok) {
-        said += &(line + "\n");
-        if said.contains("Ctrl-C") {
-            break;
-        }
-    }
-    assert!(said.contains("0.0.0.0:8000 is taken: the demo listens on 0.0.0.0:"), "{said}");
-    assert!(!said.contains("127.0.0.1:8000"), "{said}");
-    assert_eq!(mode(&path), 0o700);
-    are_private(&path, 1);
-    let pid = demo.id().to_string();
-    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
-    lines.for_each(drop);
-    assert_eq!(demo.wait().unwrap().code(), Some(0));
-    let mut log = String::new();
-    demo.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert!(log.contains("passwords are known to everybody"), "{log}");
 }

@@ -123,8 +123,6 @@ fn fields(fields: &serde_json::Value) -> Vec<Field> {
 }
 
 on_both! {
-    threads = 1;
-
     async fn whatever_rows_are_asked_for_ten_cost_what_two_cost(db: &TestDatabase) {
         let counted = Counted::open(db).await;
         let types = Types::read(&counted).await;

@@ -26,11 +26,7 @@ pub use house::TestHouse;
 /// Defines each test twice, on SQLite and on Postgres, each on a database of its own; when it
 /// ends, the audit must hold on that database.
 macro_rules! on_both {
-    ($($(#[$meta:meta])* async fn $name:ident($db:ident: &TestDatabase) $body:block)+) => {
-        on_both! { threads = 2; $($(#[$meta])* async fn $name($db: &TestDatabase) $body)+ }
-    };
-    (threads = $threads:tt;
-     $($(#[$meta:meta])* async fn $name:ident($db:ident: &TestDatabase) $body:block)+) => {$(
+    ($($(#[$meta:meta])* async fn $name:ident($db:ident: &TestDatabase) $body:block)+) => {$(
         mod $name {
             #[allow(unused_imports)]
             use super::*;
@@ -39,7 +35,7 @@ macro_rules! on_both {
             async fn body($db: &TestDatabase) $body
 
             $(#[$meta])*
-            #[tokio::test(flavor = "multi_thread", worker_threads = $threads)]
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
                 let database = database::sqlite().await;
                 body(&database).await;
@@ -47,7 +43,7 @@ macro_rules! on_both {
             }
 
             $(#[$meta])*
-            #[tokio::test(flavor = "multi_thread", worker_threads = $threads)]
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 let database = database::postgres().await;
                 body(&database).await;

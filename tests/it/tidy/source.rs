@@ -1,7 +1,12 @@
-//! Rust sources as the tidy tests read them: where each lies, and its code alone, with comments,
-//! texts and tests blanked out so that what is found is code.
+//! Rust sources as the tidy tests read them: as tokens, so that comments and texts are no code, and
+//! macros are code like any other.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
 /// A source file.
 #[derive(Debug)]
@@ -10,10 +15,26 @@ pub struct Source {
     pub path: String,
     /// As it is.
     pub text: String,
-    /// With comments and the insides of texts blanked out; lines stay where they are.
-    pub code: String,
-    /// The same, with what `#[cfg(test)]` guards blanked out too; a `tests.rs` is all of it.
-    pub shipped: String,
+    /// All of its code.
+    pub code: Vec<Token>,
+    /// The same without what `#[cfg(test)]` guards; nothing of a `tests.rs`.
+    pub shipped: Vec<Token>,
+}
+
+/// A word, a literal, a sign (`::` is one), or one side of a pair of brackets.
+#[derive(Debug)]
+pub struct Token {
+    pub text: String,
+    pub line: usize,
+}
+
+/// A path in code: its names, and where it is from a `use`, whether that hands it on.
+#[derive(Debug)]
+pub struct Named {
+    pub path: Vec<String>,
+    /// The name that a `use` gives it.
+    pub imported: Option<String>,
+    pub is_public: bool,
 }
 
 /// Every Rust file under these folders of the repository.
@@ -26,13 +47,7 @@ pub fn sources(folders: &[&str]) -> Vec<Source> {
     paths.sort();
     let read = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
-        let code = blanked(&text);
-        Source {
-            path: path.strip_prefix(root).unwrap().display().to_string(),
-            shipped: if path.ends_with("tests.rs") { String::new() } else { without_tests(&code) },
-            text,
-            code,
-        }
+        Source::new(path.strip_prefix(root).unwrap().display().to_string(), text)
     };
     let found: Vec<_> = paths.iter().map(read).collect();
     assert!(!found.is_empty(), "no sources in {folders:?}");
@@ -51,6 +66,16 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 impl Source {
+    pub fn new(path: String, text: String) -> Self {
+        let stream = TokenStream::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let (mut code, mut shipped) = (Vec::new(), Vec::new());
+        flatten(stream.clone(), true, &mut code);
+        if !path.ends_with("/tests.rs") {
+            flatten(stream, false, &mut shipped);
+        }
+        Self { path, text, code, shipped }
+    }
+
     /// Its module's path below the crate's root: `src/store/tx.rs` is `["store", "tx"]`.
     pub fn module(&self) -> Vec<&str> {
         let inside = self.path.split_once("src/").map_or("", |(_, rest)| rest);
@@ -58,182 +83,150 @@ impl Source {
         parts.filter(|part| !matches!(*part, "mod" | "lib")).collect()
     }
 
-    /// The line on which the byte at `place` stands, from 1.
-    pub fn line_of(&self, place: usize) -> usize {
-        1 + self.text[..place].matches('\n').count()
+    /// Every path that the shipped code names, those in lists of `use` and in texts of attributes
+    /// too, as they are written.
+    pub fn named(&self) -> Vec<Named> {
+        let (tokens, mut named, mut at) = (&self.shipped, Vec::new(), 0);
+        while let Some(token) = tokens.get(at) {
+            if is(tokens, at, &["use"]) && tokens.get(at + 1).is_some_and(Token::is_word) {
+                let is_public = at > 0 && ["pub", ")"].contains(&tokens[at - 1].text.as_str());
+                at = imports(tokens, at + 1, &[], is_public, &mut named);
+                continue;
+            }
+            if let Some(path) = token.text.strip_prefix("\"crate::") {
+                let path = path.trim_end_matches('"').split("::");
+                let path = ["crate"].into_iter().chain(path).map(str::to_owned).collect();
+                named.push(Named { path, imported: None, is_public: false });
+            } else if token.is_word() {
+                let mut path = vec![token.text.clone()];
+                while is(tokens, at + 1, &["::"]) && tokens.get(at + 2).is_some_and(Token::is_word)
+                {
+                    path.push(tokens[at + 2].text.clone());
+                    at += 2;
+                }
+                named.push(Named { path, imported: None, is_public: false });
+            }
+            at += 1;
+        }
+        named
+    }
+
+    /// Where each function begins and ends, by line.
+    pub fn functions(&self) -> Vec<(usize, usize)> {
+        let starts = places(&self.code, &["fn"]).into_iter();
+        let named = starts.filter(|at| self.code.get(at + 1).is_some_and(Token::is_word));
+        let lines = named
+            .filter_map(|at| Some((self.code[at].line, self.code[body_end(&self.code, at)?].line)));
+        lines.collect()
     }
 }
 
-/// Whether `code` has a word's border at `place`.
-fn is_border(code: &str, place: usize) -> bool {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    let before = code[..place].chars().next_back().is_some_and(word);
-    let after = code[place..].chars().next().is_some_and(word);
-    before != after
+impl Token {
+    pub fn is_word(&self) -> bool {
+        self.text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+    }
 }
 
-/// Where `word` stands in `code` as a whole word.
-pub fn places(code: &str, word: &str) -> Vec<usize> {
-    code.match_indices(word)
-        .map(|(place, _)| place)
-        .filter(|place| is_border(code, *place))
-        .collect()
+/// Whether these tokens stand at that place.
+pub fn is(tokens: &[Token], at: usize, texts: &[&str]) -> bool {
+    let there = tokens.get(at..).unwrap_or_default();
+    there.len() >= texts.len() && there.iter().zip(texts).all(|(token, text)| token.text == *text)
 }
 
-/// The names that paths in `code` begin with right after `root::`, in lists of `use` too:
-/// `sea_orm::{DbErr, sqlx::Error}` names `DbErr` and `sqlx`.
-pub fn named_after<'a>(code: &'a str, root: &str) -> Vec<&'a str> {
-    let mut names = Vec::new();
-    for place in places(code, root) {
-        let Some(rest) = code[place + root.len()..].strip_prefix("::") else {
-            continue;
-        };
-        let Some(list) = rest.strip_prefix('{') else {
-            names.push(first_word(rest));
-            continue;
-        };
-        let (mut depth, mut from) = (0_usize, 0);
-        for (at, c) in list.char_indices() {
-            match c {
-                '{' => depth += 1,
-                ',' | '}' if depth == 0 => {
-                    names.push(first_word(list[from..at].trim_start()));
-                    from = at + 1;
-                    if c == '}' {
-                        break;
-                    }
+/// Where these tokens stand, one after another.
+pub fn places(tokens: &[Token], texts: &[&str]) -> Vec<usize> {
+    (0..tokens.len()).filter(|at| is(tokens, *at, texts)).collect()
+}
+
+/// What a tree of a `use` names from `at` on; returns where it ends.
+fn imports(
+    tokens: &[Token],
+    mut at: usize,
+    under: &[String],
+    is_public: bool,
+    named: &mut Vec<Named>,
+) -> usize {
+    let mut path = under.to_vec();
+    while let Some(token) = tokens.get(at) {
+        match token.text.as_str() {
+            "::" => {}
+            "{" => {
+                at += 1;
+                while tokens.get(at).is_some_and(|token| token.text != "}") {
+                    at = imports(tokens, at, &path, is_public, named);
+                    at += usize::from(is(tokens, at, &[","]));
                 }
-                '}' => depth -= 1,
-                _ => {}
+                return at + 1;
             }
+            _ if token.is_word() || token.text == "*" => path.push(token.text.clone()),
+            _ => break,
+        }
+        at += 1;
+        if is(tokens, at, &["as"]) {
+            break;
         }
     }
-    names.retain(|name| !name.is_empty());
-    names
+    path.retain(|name| name != "self" || under.is_empty());
+    let mut imported = path.last().cloned();
+    if is(tokens, at, &["as"]) {
+        imported = Some(tokens[at + 1].text.clone());
+        at += 2;
+    }
+    named.push(Named { path, imported, is_public });
+    at
 }
 
-fn first_word(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
-    &text[..end.unwrap_or(text.len())]
-}
-
-/// Where the block ends that the first `{` from `place` on opens; `None` when a `;` comes first.
-pub fn block_end(code: &str, place: usize) -> Option<usize> {
+/// Where the block ends that the function at `at` has, if it has one.
+fn body_end(tokens: &[Token], at: usize) -> Option<usize> {
     let mut depth = 0_usize;
-    for (at, c) in code[place..].char_indices() {
-        match c {
-            ';' if depth == 0 => return None,
-            '{' | '(' | '[' => depth += 1,
-            '}' | ')' | ']' => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 && c == '}' {
-                    return Some(place + at);
-                }
-            }
+    for (place, token) in tokens.iter().enumerate().skip(at) {
+        match token.text.as_str() {
+            ";" if depth == 0 => return None,
+            "{" | "(" | "[" => depth += 1,
+            "}" | ")" | "]" => depth = depth.checked_sub(1)?,
             _ => {}
+        }
+        if depth == 0 && token.text == "}" {
+            return Some(place);
         }
     }
     None
 }
 
-fn without_tests(code: &str) -> String {
-    const GUARD: &str = "#[cfg(test)]";
-    let mut shipped = code.to_owned();
-    while let Some(from) = shipped.find(GUARD) {
-        let body = from + GUARD.len();
-        let end = block_end(&shipped, body)
-            .or_else(|| shipped[body..].find(';').map(|at| body + at))
-            .unwrap_or(shipped.len() - 1);
-        shipped = blank(&shipped, from, end + 1);
-    }
-    shipped
-}
-
-/// `text` with blanks for what stands in `from..to`, line breaks aside; its length stays.
-fn blank(text: &str, from: usize, to: usize) -> String {
-    let mut out = String::with_capacity(text.len());
-    out.push_str(&text[..from]);
-    for c in text[from..to].chars() {
-        out.extend(std::iter::repeat_n(' ', if c == '\n' { 0 } else { c.len_utf8() }));
-        if c == '\n' {
-            out.push('\n');
-        }
-    }
-    out.push_str(&text[to..]);
-    out
-}
-
-/// `text` with comments and the insides of texts and characters blanked out.
-pub fn blanked(text: &str) -> String {
-    let mut out = text.to_owned();
-    let mut place = 0;
-    while place < text.len() {
-        let rest = &text[place..];
-        let (skip, hide) = match rest.as_bytes()[0] {
-            b'/' if rest.starts_with("//") => (rest.find('\n').unwrap_or(rest.len()), true),
-            b'/' if rest.starts_with("/*") => (comment(rest), true),
-            b'"' => (quoted(rest), true),
-            b'r' if is_border(text, place) && raw(rest) > 0 => (raw(rest), true),
-            b'\'' if character(rest) > 0 => (character(rest), true),
-            _ => (rest.chars().next().map_or(1, char::len_utf8), false),
-        };
-        if hide {
-            out = blank(&out, place, place + skip);
-        }
-        place += skip;
-    }
-    out
-}
-
-fn comment(text: &str) -> usize {
-    let (mut depth, mut place) = (0_usize, 0);
-    while place < text.len() {
-        if text[place..].starts_with("/*") {
-            (depth, place) = (depth + 1, place + 2);
-        } else if text[place..].starts_with("*/") {
-            (depth, place) = (depth - 1, place + 2);
-            if depth == 0 {
-                return place;
+fn flatten(stream: TokenStream, with_tests: bool, tokens: &mut Vec<Token>) {
+    let mut trees = stream.into_iter().peekable();
+    while let Some(tree) = trees.next() {
+        let line = tree.span().start().line;
+        match tree {
+            TokenTree::Punct(sign) if sign.as_char() == '#' && !with_tests => {
+                let guard =
+                    trees.next_if(|tree| tree.to_string().replace(' ', "") == "[cfg(test)]");
+                let ends = |tree: &TokenTree| match tree {
+                    TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                    TokenTree::Punct(sign) => sign.as_char() == ';',
+                    _ => false,
+                };
+                if guard.is_some() {
+                    trees.by_ref().find(ends);
+                }
             }
-        } else {
-            place += text[place..].chars().next().map_or(1, char::len_utf8);
+            TokenTree::Punct(sign) if sign.as_char() == ':' && sign.spacing() == Spacing::Joint => {
+                trees.next();
+                tokens.push(Token { text: "::".to_owned(), line });
+            }
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                tokens.push(Token { text: open.to_owned(), line });
+                flatten(group.stream(), with_tests, tokens);
+                let line = group.span_close().start().line;
+                tokens.push(Token { text: close.to_owned(), line });
+            }
+            other => tokens.push(Token { text: other.to_string(), line }),
         }
-    }
-    text.len()
-}
-
-fn quoted(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            '"' if !escaped => return at + 1,
-            '\\' => escaped = !escaped,
-            _ => escaped = false,
-        }
-    }
-    text.len()
-}
-
-/// How long the raw text is that `text` begins with; 0 when it begins with none.
-fn raw(text: &str) -> usize {
-    let hashes = text[1..].chars().take_while(|c| *c == '#').count();
-    if text.as_bytes().get(1 + hashes) != Some(&b'"') {
-        return 0;
-    }
-    let (open, close) = (2 + hashes, format!("\"{}", "#".repeat(hashes)));
-    let end = text[open..].find(&close);
-    end.map_or(text.len(), |at| open + at + close.len())
-}
-
-/// How long the character is that `text` begins with; 0 when it begins with a lifetime.
-fn character(text: &str) -> usize {
-    let mut chars = text.char_indices().skip(1);
-    match (chars.next(), chars.next()) {
-        (Some((_, '\\')), _) => text[2..].find('\'').map_or(0, |at| {
-            // An escaped quote is not the end.
-            if at == 0 { 4 } else { at + 3 }
-        }),
-        (Some(_), Some((at, '\''))) => at + 1,
-        _ => 0,
     }
 }
