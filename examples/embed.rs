@@ -4,10 +4,12 @@
 //! cargo run --example embed -- --listen 127.0.0.1:8080
 //! ```
 //!
-//! The settings are those of `neighborbid serve`. [`App::executor`] is an
-//! `async_graphql::Executor`, so that `GraphQL::new(executor)` and `GraphQLSubscription::new(executor)`
-//! take it as well; a stock service of that kind passes no headers on, so that its clients are
-//! signed out. [`stock_routes`] gives each request and each socket an executor of its own.
+//! The settings are those of `neighborbid serve`.
+//! [`App::executor`](neighborbid::http::App::executor) is an
+//! `async_graphql::Executor`, so that `GraphQL::new(executor)` and
+//! `GraphQLSubscription::new(executor)` take it as well; services of that kind pass no headers on,
+//! so that their clients are signed out. [`stock_routes`] gives each request and each socket an
+//! executor of its own.
 //!
 //! What the executor checks, as our own endpoints do: documents, prices, rates, sessions, times,
 //! operations at once, and the size of answers. What stock services leave open and `stock_routes`
@@ -52,7 +54,8 @@ struct Settings {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_env_filter("info,sqlx=warn").with_writer(std::io::stderr).init();
+    let filter = "info,sqlx=warn,sea_orm_migration=warn";
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let Settings { database, bus, house, clients } = Settings::parse();
     let listener = tokio::net::TcpListener::bind(clients.listeners.listen).await?;
 

@@ -13,11 +13,8 @@ use std::{
     },
 };
 
-use async_graphql::Executor as _;
-use async_graphql_axum::{
-    GraphQLBatchRequest, GraphQLProtocol, GraphQLResponse, GraphQLWebSocket,
-    rejection::GraphQLRejection,
-};
+use async_graphql::{Executor as _, ParseRequestError};
+use async_graphql_axum::{GraphQLBatchRequest, GraphQLProtocol, GraphQLResponse, GraphQLWebSocket};
 use axum::{
     Router,
     extract::{
@@ -50,6 +47,22 @@ pub fn stock_routes(app: App) -> Router {
         .with_state(app)
 }
 
+/// What cannot be read, without a word of what the library makes of it.
+struct Unreadable;
+
+impl From<ParseRequestError> for Unreadable {
+    fn from(_: ParseRequestError) -> Self {
+        Self
+    }
+}
+
+impl IntoResponse for Unreadable {
+    fn into_response(self) -> Response {
+        let why = "this is no GraphQL request in JSON, or larger than it may be\n";
+        (StatusCode::BAD_REQUEST, why).into_response()
+    }
+}
+
 /// A query or a mutation.
 async fn single(
     State(app): State<App>,
@@ -62,7 +75,7 @@ async fn single(
         Method::POST => executor,
         _ => executor.read_only(),
     };
-    match GraphQLBatchRequest::<GraphQLRejection>::from_request(request, &()).await {
+    match GraphQLBatchRequest::<Unreadable>::from_request(request, &()).await {
         Ok(batch) => {
             GraphQLResponse(executor.execute_batch(batch.into_inner()).await).into_response()
         }
