@@ -147,8 +147,12 @@ on_both! {
         let input = format!("{{auctionId: \"{lamp}\", amount: \"30000\"}}");
         let bid = format!("mutation {{ placeBid(input: {input}) {{ userErrors {{ code }} }} }}");
         socket.begin("2", &bid).await;
-        let [one, other] = [socket.next().await.unwrap(), socket.next().await.unwrap()];
-        let update = if one["id"] == "1" { one } else { other };
+        let update = loop {
+            let message = socket.next().await.unwrap();
+            if message["id"] == "1" {
+                break message;
+            }
+        };
         assert_eq!(update["payload"]["data"]["auctionUpdated"]["bid"]["amount"], "30000");
         own.stop();
         stock.stop();
