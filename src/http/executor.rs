@@ -2,7 +2,7 @@
 //! rates and bounds as over our own endpoints, so that stock services may serve it.
 //!
 //! It knows nothing of HTTP: the body's size, its content type, the method and the origin are
-//! refused before it, by [`super::guard`] and by whoever mounts the service.
+//! refused before it, by [`super::guard()`] and by whoever mounts the service.
 
 use std::{net::IpAddr, sync::Arc};
 
