@@ -4,12 +4,12 @@
 //! database.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use entity::{Time, ids::SessionId};
+use quick_cache::unsync::Cache;
 use tokio::sync::watch;
 
 use super::{
@@ -22,7 +22,7 @@ use crate::live::bus::{Bus, Health, Listening, News, Subject};
 /// told of, by a process beside it without a bus.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How many sessions are kept; beyond it all are forgotten, and read again as they are used.
+/// How many sessions are kept; beyond it those that are used least make room.
 const MOST: usize = 50_000;
 
 /// A token's hash.
@@ -38,9 +38,10 @@ pub(super) struct KnownSessions {
     _listening: Listening,
 }
 
-#[derive(Debug, Default)]
+/// Under one lock, so that nothing is kept that was read before somebody signed out.
+#[derive(Debug)]
 struct Known {
-    sessions: HashMap<TokenHash, (Arc<Session>, Instant)>,
+    sessions: Cache<TokenHash, (Arc<Session>, Instant)>,
     /// How many sessions were ever signed out: what was read before is not kept after.
     signed_out: u64,
 }
@@ -95,9 +96,6 @@ impl KnownSessions {
         if known.signed_out != reading.signed_out {
             return;
         }
-        if known.sessions.len() >= MOST {
-            known.sessions.clear();
-        }
         known.sessions.insert(token, (session, reading.began));
     }
 
@@ -126,6 +124,12 @@ impl KnownSessions {
     pub fn sign_out(&self, session: SessionId) {
         self.forget(session);
         self.bus.publish(&[News::SignedOut(session)]);
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { sessions: Cache::new(MOST), signed_out: 0 }
     }
 }
 

@@ -1,14 +1,14 @@
 //! The router, and GraphQL over HTTP by the GraphQL-over-HTTP specification: JSON over POST, and
 //! queries (never mutations) over GET.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     extract::{Query, Request, State},
-    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{self, Next},
+    http::{Extensions, HeaderMap, Method, StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing,
 };
@@ -22,9 +22,11 @@ use super::{
     client_address,
     documents::{DocumentLimits, Documents, OperationType},
     execution::{self, Surroundings},
+    executor::Executor,
     graphiql, health,
     media::{Accepted, MediaType, is_json},
     origin::Origins,
+    request_id,
     response::{Answer, refusal},
     shared::Shared,
     sign_in,
@@ -117,6 +119,12 @@ impl App {
             shared,
         })
     }
+
+    /// What runs the operations of a client at `address` for a stock GraphQL service.
+    #[must_use]
+    pub fn executor(&self, address: IpAddr) -> Executor {
+        Executor::new(self, address)
+    }
 }
 
 /// What the public address answers.
@@ -125,8 +133,8 @@ pub fn router(app: App) -> Router {
     let mut router = Router::new()
         .route("/graphql", graphql)
         .layer(middleware::from_fn_with_state(app.clone(), client_address::counted))
-        .layer(app.http.origins.cors())
-        .layer(middleware::from_fn(numbered));
+        .layer(app.http.origins.cors());
+    router = request_id::identified(router, &app);
     if app.http.has_graphiql {
         router = router.merge(graphiql::routes().layer(CompressionLayer::new()));
     }
@@ -192,14 +200,13 @@ pub async fn get(app: App, address: ClientAddress, request: Request<Body>) -> Re
 /// What a request is, besides its parameters.
 struct Asked<'a> {
     headers: &'a HeaderMap,
-    number: &'a RequestId,
+    number: RequestId,
     method: Method,
 }
 
 impl<'a> Asked<'a> {
     fn of(headers: &'a HeaderMap, extensions: &'a Extensions, method: Method) -> Self {
-        static NONE: RequestId = RequestId(String::new());
-        Self { headers, number: extensions.get().unwrap_or(&NONE), method }
+        Self { headers, number: request_id::of(extensions), method }
     }
 }
 
@@ -225,7 +232,7 @@ async fn respond(
     let Asked { headers, number, method } = asked;
     let authorization = headers.get(header::AUTHORIZATION);
     let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
-    let session = match sign_in::session(&app.engine, authorization, number).await {
+    let session = match sign_in::session(&app.engine, authorization, &number).await {
         Ok(session) => session,
         Err(answer) => return send_unsigned(media, answer),
     };
@@ -239,7 +246,7 @@ async fn respond(
     }
     let is_subscription = kind == Some(OperationType::Subscription);
     if accepted.events && (is_subscription || accepted.single.is_none()) {
-        return match sign_in::watch(&app.engine, authorization, number).await {
+        return match sign_in::watch(&app.engine, authorization, &number).await {
             Ok(session) => sse::respond(app, parsed, session, address),
             Err(answer) => send_unsigned(media, answer),
         };
@@ -252,18 +259,7 @@ async fn respond(
         let why = "Subscriptions go over the WebSocket at this address, or as text/event-stream.";
         return send_answer(media, refusal(Code::BadUserInput, why));
     }
-    send_answer(media, execution::single(parsed, session, number, &around).await)
-}
-
-/// Gives every request a number, which its answer and the log carry.
-async fn numbered(mut request: Request, next: Next) -> Response {
-    let number = RequestId::new();
-    request.extensions_mut().insert(number.clone());
-    let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(&number.0) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
-    }
-    response
+    send_answer(media, execution::single(parsed, session, &number, &around).await)
 }
 
 /// Anything but GET and POST.

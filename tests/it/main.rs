@@ -22,6 +22,7 @@ mod crash;
 mod disk;
 mod doors;
 mod doubt;
+mod embedding;
 mod hanging_up;
 mod histories;
 mod hostile;

@@ -92,14 +92,15 @@ const OF_SEA_ORM: &[(&str, &[&str])] = &[
 /// Which folders and files may name each of these crates.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("async_graphql", &["src/graphql/", "src/http/"]),
+    ("async_graphql_axum", &["src/http/stock.rs"]),
     ("apollo_compiler", &["src/http/documents/"]),
-    ("axum", &["src/http/", "src/app.rs"]),
+    ("axum", &["src/http/"]),
     ("tower_http", &["src/http/"]),
     ("hyper", &["src/http/"]),
     ("hyper_util", &["src/http/"]),
     ("client_ip", &["src/http/"]),
     ("clap", &["src/config.rs", "src/config/", "src/demo/", "src/main.rs"]),
-    ("migration", &["src/app.rs", "src/main.rs"]),
+    ("migration", &["src/app/backend.rs", "src/main.rs"]),
     ("sea_orm_migration", &["migration/"]),
 ];
 

@@ -123,3 +123,48 @@ on_both! {
         server.stop();
     }
 }
+
+/// Asks with an id of one's own for the request; answers with the reply's id and text.
+async fn ask_as(id: &str, query: &str, server: &Server, token: Option<&str>) -> (String, String) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.post(format!("http://{}/graphql", server.address));
+    let mut request = request.header("x-request-id", id).json(&json!({ "query": query }));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let reply = request.send().await.unwrap();
+    let id = reply.headers()["x-request-id"].to_str().unwrap().to_owned();
+    (id, reply.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_id_of_a_request_is_ours_or_a_trusted_proxys() {
+    let db = crate::support::database::sqlite().await;
+    let server = Server::start(&db.url, &[]);
+    let (id, _) = ask_as("mine", "{ __typename }", &server, None).await;
+    assert_ne!(id, "mine", "a client made it up");
+    server.stop();
+
+    let told = ["--trust-proxy", "--log", "info,neighborbid::request=debug"];
+    let server = Server::start(&db.url, &told);
+    let who = Client::of(&server.address).sign_up("mina", None).await;
+    rename(&db, "wallets", "hidden").await;
+    let query = "{ viewer { wallet { available } } }";
+    let (id, text) = ask_as("proxy-1", query, &server, who.token.as_deref()).await;
+    assert_eq!(id, "proxy-1");
+    assert!(text.contains(r#""requestId":"proxy-1""#), "{text}");
+    rename(&db, "hidden", "wallets").await;
+    let too_long = "a".repeat(129);
+    for unsafe_id in ["a b", "\"", too_long.as_str()] {
+        let (id, _) = ask_as(unsafe_id, "{ __typename }", &server, None).await;
+        assert_ne!(id, unsafe_id);
+    }
+    let log = server.stop();
+    let lines = |words: &[&str]| {
+        log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    };
+    assert_eq!(lines(&["\"level\":\"ERROR\"", "proxy-1"]), 1, "{log}");
+    assert_eq!(lines(&["answered", "\"id\":\"proxy-1\"", "\"status\":200"]), 1, "{log}");
+    assert!(!log.contains("wallet {"), "queries are in no log:\n{log}");
+    db.finish().await;
+}
