@@ -325,7 +325,7 @@ impl Recorder {
     }
 
     fn movement(&mut self, kind: TransferKind, user: UserId, amount: Money, bid: BidId) {
-        self.movements.push(Movement { user, kind, amount, bid });
+        self.movements.push(Movement { user, kind, amount, bid: Some(bid) });
     }
 
     fn done(self, offer: BidId) -> Accepted {

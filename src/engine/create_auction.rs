@@ -26,8 +26,9 @@ use crate::{
     live::bus::{AuctionNews, News},
     store::{
         auctions::{self, NewAuction},
+        bulk,
         commit_marker::CommitMarker,
-        events, rowset, truncate,
+        events, truncate,
     },
 };
 
@@ -111,7 +112,7 @@ impl Command for Listed {
                 state: state.clone(),
             };
             let logged = events::insert(std::slice::from_ref(&event));
-            rowset::write(attempt.tx, [logged]).await?;
+            bulk::write(attempt.tx, [logged]).await?;
             let (event, listing) = (Arc::new(event), Some(Arc::clone(&listing)));
             news.push(News::Auction(AuctionNews { event, listing }));
         }

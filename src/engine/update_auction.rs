@@ -21,8 +21,9 @@ use crate::{
     live::bus::{AuctionNews, News},
     store::{
         auctions::{self, Edit},
+        bulk,
         commit_marker::CommitMarker,
-        events, rowset,
+        events,
     },
 };
 
@@ -104,13 +105,13 @@ impl Command for Edited {
         }
         auctions::save_words(tx, listing).await?;
         auction.sequence += 1;
-        let saved = auctions::save(std::slice::from_ref(&auction));
+        let saved = auctions::save([&auction]);
         let state = AuctionState::of(&auction, table, |_| None)?;
         view.state = state.clone();
         let (kind, id) = (EventKind::Edited, auction.id);
         let event = Event { auction: id, kind, at: now, bid: None, state };
         let logged = events::insert(std::slice::from_ref(&event));
-        rowset::write(tx, [saved, logged]).await?;
+        bulk::write(tx, [saved, logged]).await?;
         let marker = Some(CommitMarker::Event(id, event.sequence(), now));
         let listing = Some(Arc::clone(&view.listing));
         let news = vec![News::Auction(AuctionNews { event: Arc::new(event), listing })];

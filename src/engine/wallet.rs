@@ -1,7 +1,5 @@
 //! Money into the house and out of it.
 
-use std::iter;
-
 use entity::{
     enums::TransferKind,
     idempotency_key,
@@ -16,18 +14,17 @@ use super::{
 };
 use crate::{
     domain::{
-        ledger::Balances,
+        ledger::{Balances, Movement},
         money::{MAX_BALANCE, Money},
         refusal::{Code, Refusal},
     },
     live::bus::{News, PersonNews},
     store::{
+        bulk,
         commit_marker::CommitMarker,
         idempotency,
         page::Page,
-        rowset,
-        transfers::{self, NewTransfer},
-        users,
+        transfers, users,
         wallets::{self, Locked},
     },
     telemetry::security::{self, About, Event},
@@ -132,8 +129,7 @@ impl Command for Moved {
         let tx = attempt.tx;
         // The asker's wallet too: it guards the asker's keys.
         let people = std::collections::BTreeSet::from([asker, owner]);
-        let Locked { wallets: locked, now, .. } =
-            wallets::lock(tx, people.into_iter(), iter::empty()).await?;
+        let Locked { wallets: locked, now, .. } = wallets::lock(tx, people, []).await?;
         attempt.settle().await?;
         let before = locked
             .iter()
@@ -151,7 +147,8 @@ impl Command for Moved {
         check_balance(before, wanted)?;
         let after = before.after(kind, amount)?;
         let now = attempt.core.clock.now(now);
-        let new = NewTransfer { id, user: owner, kind, amount, auction: None, bid: None, at: now };
+        let movement = Movement { user: owner, kind, amount, bid: None };
+        let moved = transfer::Model { id, ..transfers::row(&movement, None, now) };
         let remembered = idempotency_key::Model {
             user_id: asker,
             key: key.clone(),
@@ -162,12 +159,9 @@ impl Command for Moved {
             transfer_id: Some(id),
             created_at: now,
         };
-        let writes = [
-            transfers::insert(&[new]),
-            wallets::save(&[(owner, after)]),
-            idempotency::insert(&[remembered]),
-        ];
-        rowset::write(tx, writes).await?;
+        let writes =
+            [bulk::insert(&[moved]), wallets::save([(owner, after)]), bulk::insert(&[remembered])];
+        bulk::write(tx, writes).await?;
         let news = PersonNews { user: owner, wallet: Some(after), notification: None };
         let marker = Some(CommitMarker::Transfer(id));
         let effects = Effects { marker, news: vec![News::Person(news)], moves_deadline: false };

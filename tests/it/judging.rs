@@ -134,7 +134,7 @@ impl Scene {
         let accepted = self.accepted(who, amount, maximum);
         let moved = accepted.movements.iter().map(|m| {
             let (kind, amount) = (m.kind.as_str(), m.amount.minor());
-            format!("{kind} {amount} of {} for {}", name(m.user), bid(m.bid))
+            format!("{kind} {amount} of {} for {}", name(m.user), bid(m.bid.unwrap()))
         });
         let bids = accepted.bids.iter().map(|b| {
             let (amount, maximum) = (b.amount.minor(), b.maximum.minor());

@@ -206,7 +206,7 @@ impl Room {
             let wallet = (0..USERS).find(|&who| user(who) == movement.user).unwrap();
             let wallet = &mut self.wallets[wallet];
             *wallet = wallet.after(movement.kind, movement.amount).unwrap();
-            let hold = self.holds.entry(movement.bid).or_insert((movement.user, 0));
+            let hold = self.holds.entry(movement.bid.unwrap()).or_insert((movement.user, 0));
             assert_eq!(hold.0, movement.user, "a hold of two users");
             match movement.kind {
                 TransferKind::Hold => hold.1 += amount,
