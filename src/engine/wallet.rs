@@ -10,13 +10,13 @@ use entity::{
 use super::{
     Engine, Error, Session,
     command::{self, Attempt, Command, Decision, Effects},
-    place_bid::check_key,
 };
 use crate::{
     domain::{
         ledger::{Balances, Movement},
         money::{MAX_BALANCE, Money},
         refusal::{Code, Refusal},
+        request::IdempotencyKey,
     },
     live::bus::{News, PersonNews},
     store::{
@@ -38,7 +38,7 @@ pub struct WalletMove {
     /// How much.
     pub amount: Money,
     /// Under this key it happens once.
-    pub idempotency_key: String,
+    pub idempotency_key: IdempotencyKey,
     /// Whose wallet; by default the asker's own.
     pub user: Option<UserId>,
 }
@@ -59,7 +59,6 @@ impl Engine {
         if !may && !self.is_admin(asker).await? {
             return Err(Error::Forbidden("Only an admin moves money in and out here."));
         }
-        check_key(&wanted.idempotency_key)?;
         if users::by_ids(&self.core.db.reserved, &[owner]).await?.is_empty() {
             let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
             return Err(refusal.at(&["user"]).into());
@@ -136,7 +135,7 @@ impl Command for Moved {
             .find(|wallet| wallet.user.id == owner)
             .map(|wallet| wallet.balances)
             .ok_or_else(|| Error::Fault(format!("{owner} has no wallet")))?;
-        if let Some(known) = idempotency::find(tx, &[(asker, key.as_str())]).await?.first() {
+        if let Some(known) = idempotency::find(tx, &[(asker, &**key)]).await?.first() {
             if known.request == request {
                 return Ok(Decision::Nothing(before));
             }
@@ -151,7 +150,7 @@ impl Command for Moved {
         let moved = transfer::Model { id, ..transfers::row(&movement, None, now) };
         let remembered = idempotency_key::Model {
             user_id: asker,
-            key: key.clone(),
+            key: key.to_string(),
             request,
             auction_id: None,
             sequence: None,

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use entity::{
     Time, auction,
     enums::{AuctionScope, AuctionStatus},
-    ids::{AuctionId, BidId, CategoryId, RegionId, UserId},
+    ids::{AuctionId, BidId, RegionId, UserId},
 };
 use sea_orm::{
     ActiveModelTrait,
@@ -248,17 +248,6 @@ pub async fn insert(db: &impl ConnectionTrait, new: &NewAuction) -> Result<(), D
     .insert(db)
     .await?;
     Ok(())
-}
-
-/// New words for an auction; what is `None` stays.
-#[derive(Debug, Clone, Default)]
-pub struct Edit {
-    /// One line.
-    pub title: Option<String>,
-    /// Plain text.
-    pub description: Option<String>,
-    /// What kind of goods.
-    pub category: Option<CategoryId>,
 }
 
 /// How many auctions of a seller have not ended, counted to `most`.

@@ -1,6 +1,6 @@
 //! The only code that queries: functions over `&impl ConnectionTrait`, one file a table or a
-//! use. It knows no rules. Statements on the hot path are written out and set-wise, with one
-//! stable shape each, so that they stay prepared.
+//! use. It knows no rules. Rows are locked through SeaORM's entities; what a batch writes is
+//! written set-wise by `bulk`. Each statement has one stable shape, so that it stays prepared.
 
 mod among;
 pub mod auction_page;

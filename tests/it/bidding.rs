@@ -4,10 +4,11 @@ use chrono::TimeDelta;
 use entity::enums::AuctionScope;
 use neighborbid::{
     domain::refusal::Code,
-    engine::{CreateAuction, Error, PlaceBid, UpdateAuction},
+    engine::{CreateAuction, Error, UpdateAuction},
     store::page::Page,
 };
 
+use crate::support::requests::{self, bid_request};
 use crate::support::{
     TestHouse,
     house::{code, leader, money, price},
@@ -123,13 +124,7 @@ on_both! {
         let ann = house.person("ann", None, 100_000).await;
         let ben = house.person("ben", None, 100_000).await;
         let lamp = house.list(&seller, house.a_lamp()).await;
-        let ask = |amount| PlaceBid {
-            bidder: ann.user.id,
-            auction: lamp,
-            amount: money(amount),
-            maximum: None,
-            idempotency_key: Some("열쇠".to_owned()),
-        };
+        let ask = |amount| bid_request(ann.user.id, lamp, money(amount), None, Some("열쇠"));
         let refused = house.engine.place_bid(ask(9_000)).await.unwrap();
         assert_eq!(code(&refused), Some(Code::BidTooLow), "a refusal is not remembered");
         let first = house.engine.place_bid(ask(10_000)).await.unwrap();
@@ -194,7 +189,7 @@ on_both! {
         let lamp = house.list(&seller, house.a_lamp()).await;
         let words = |title: &str| UpdateAuction {
             id: lamp,
-            title: Some(title.to_owned()),
+            title: Some(requests::title(title)),
             description: None,
             category: Some(entity::ids::CategoryId("lighting".to_owned())),
         };

@@ -15,10 +15,11 @@ use entity::{
 };
 use neighborbid::domain::{
     auction::{Auction, Lead, SoftClose},
-    bidding::{Accepted, Bidder, Offer, Rejected, judge},
+    bidding::{Accepted, Bidder, Rejected, judge},
     increments::IncrementTable,
     money::{MAX_AMOUNT, Money},
     refusal::Code,
+    request::Offer,
 };
 use uuid::Uuid;
 
@@ -111,7 +112,7 @@ impl Scene {
             is_blocked: self.is_blocked,
             available: money(self.available),
         };
-        let offer = Offer { id: NEW, amount: money(amount), maximum: money(maximum) };
+        let offer = Offer::new(NEW, money(amount), Some(money(maximum))).unwrap();
         let table = KRW.parse::<IncrementTable>().unwrap();
         judge(&self.auction, &bidder, &offer, &table, at(self.now_us))
     }
