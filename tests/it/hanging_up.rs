@@ -292,12 +292,13 @@ on_both! {
         let mut scene = Scene::open(db).await;
         let fresh = async |scene: &mut Scene| scene.stage(false, &[], true).await;
         scene.hang_up("bid", fresh, |scene, stage| {
-            let bid = bid_request(scene.ann.user.id, stage.auction, money(20_000), None, Some(&stage.number.to_string()));
+            let (bidder, key) = (scene.ann.user.id, stage.number.to_string());
+            let bid = bid_request(bidder, stage.auction, money(20_000), None, Some(&key));
             acted(scene, async move |engine| drop(engine.place_bid(bid).await.unwrap()))
         }).await;
         scene.hang_up("buy now", fresh, |scene, stage| {
-            let (buyer, auction) = (scene.ann.user.id, stage.auction);
-            acted(scene, async move |engine| drop(engine.place_bid(BidRequest::buy_now(buyer, auction)).await.unwrap()))
+            let purchase = BidRequest::buy_now(scene.ann.user.id, stage.auction);
+            acted(scene, async move |engine| drop(engine.place_bid(purchase).await.unwrap()))
         }).await;
     }
 

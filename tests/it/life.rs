@@ -159,7 +159,8 @@ on_both! {
             let outcome = house.bid(&ben, lamp, 50_000).await;
             assert_eq!(code(&outcome), Some(Code::AuctionEnded), "{late} late");
             assert_eq!((price(&outcome), leader(&outcome)), (10_000, Some(ann.user.id)));
-            let bought = house.engine.place_bid(BidRequest::buy_now(ben.user.id, lamp)).await.unwrap();
+            let purchase = BidRequest::buy_now(ben.user.id, lamp);
+            let bought = house.engine.place_bid(purchase).await.unwrap();
             assert_eq!(code(&bought), Some(Code::AuctionEnded));
         }
         assert_eq!(records::counts(&house.db).await, before);
@@ -305,7 +306,8 @@ on_both! {
             (&ann, later, Code::AuctionNotOpen),
             (&ann, AuctionId::new(), Code::AuctionNotFound),
         ] {
-            let outcome = house.engine.place_bid(BidRequest::buy_now(who.user.id, what)).await.unwrap();
+            let purchase = BidRequest::buy_now(who.user.id, what);
+            let outcome = house.engine.place_bid(purchase).await.unwrap();
             assert_eq!(code(&outcome), Some(why));
             assert!(outcome.bid.is_none());
         }

@@ -179,7 +179,8 @@ on_both! {
         assert!(first.errors.is_empty(), "{:?}", first.errors);
         let bidder = counted.house.person("late", None, 1_000_000).await;
         for n in 0..5 {
-            let bid = bid_request(bidder.user.id, counted.open, money(20_000 + n * 1_000), None, None);
+            let amount = money(20_000 + n * 1_000);
+            let bid = bid_request(bidder.user.id, counted.open, amount, None, None);
             let outcome = counted.engine.place_bid(bid).await.unwrap();
             assert!(outcome.refusal.is_none(), "{:?}", outcome.refusal);
             counted.statements.store(0, Ordering::Relaxed);
