@@ -12,9 +12,10 @@ use entity::{
 };
 use neighborbid::domain::{
     auction::{Auction, Lead, SoftClose},
-    bidding::{self, Bidder, Offer},
+    bidding::{self, Bidder},
     increments::IncrementTable,
     money::{Currency, Money},
+    request::Offer,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -58,7 +59,7 @@ fn judging(criterion: &mut Criterion) -> Outcome {
     let available = money(1_000_000)?;
     let bidder = Bidder { id: UserId::new(), home_region: None, is_blocked: false, available };
     for (name, amount) in [("judge an accepted bid", 11_000), ("judge a bid too low", 10_000)] {
-        let offer = Offer { id: BidId::new(), amount: money(amount)?, maximum: money(amount)? };
+        let offer = Offer::exactly(BidId::new(), money(amount)?);
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| bidding::judge(black_box(&auction), &bidder, &offer, &table, now));
         });

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use entity::{
     Time,
     enums::AuctionStatus,
-    ids::{AuctionId, UserId},
+    ids::{AuctionId, BidId, UserId},
 };
 use fastrand::Rng;
 use futures_util::future::try_join_all;
@@ -25,8 +25,13 @@ use super::{
     ticker::{News, Ticker},
 };
 use crate::{
-    domain::{listing::AuctionView, money::Money, refusal::Code},
-    engine::{BidOutcome, Engine, Error, PlaceBid},
+    domain::{
+        listing::AuctionView,
+        money::Money,
+        refusal::Code,
+        request::{self, BidRequest},
+    },
+    engine::{BidOutcome, Engine, Error},
 };
 
 /// How many rounds of bids there are before the doors open.
@@ -228,14 +233,9 @@ impl Market {
         let lot = self.lots.get(lot).ok_or_else(gone)?;
         let person = self.people.get(person).ok_or_else(gone)?;
         let money = |won| Money::from_minor(won).ok_or_else(gone);
-        let bid = PlaceBid {
-            bidder: person.id(),
-            auction: lot.id(),
-            amount: money(offer.amount)?,
-            maximum: offer.maximum.map(money).transpose()?,
-            idempotency_key: None,
-        };
-        self.engine.place_bid(bid).await
+        let maximum = offer.maximum.map(money).transpose()?;
+        let offer = request::Offer::new(BidId::new(), money(offer.amount)?, maximum)?;
+        self.engine.place_bid(BidRequest::bid(person.id(), lot.id(), offer, None)).await
     }
 
     /// Places a bid and takes a refusal calmly.

@@ -7,7 +7,7 @@ use entity::{
 use futures_util::future::try_join_all;
 
 use crate::{
-    domain::money::Money,
+    domain::{money::Money, request::IdempotencyKey},
     engine::{Credentials, Engine, Error, Session, SignUp, Token, WalletMove},
 };
 
@@ -117,7 +117,7 @@ pub async fn fill_purse(engine: &Engine, session: &Session) -> Result<(), Error>
     let deposit = WalletMove {
         kind: TransferKind::Deposit,
         amount: Money::from_minor(PURSE).unwrap_or_default(),
-        idempotency_key: format!("demo-{}", uuid::Uuid::now_v7()),
+        idempotency_key: IdempotencyKey::parse(format!("demo-{}", uuid::Uuid::now_v7()))?,
         user: None,
     };
     engine.move_money(session, deposit).await.map(drop)

@@ -9,7 +9,14 @@ use entity::{
 };
 
 use super::catalogue::Good;
-use crate::{domain::money::Money, engine::CreateAuction};
+use crate::{
+    domain::{
+        money::Money,
+        refusal::Refusal,
+        text::{Description, Title},
+    },
+    engine::CreateAuction,
+};
 
 /// How eagerly people bid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,13 +103,16 @@ impl Stall {
 }
 
 /// What the seller of a good asks for, when it opens in `opens_in` seconds and runs for `run`.
-pub fn wanted(good: &Good, now: Time, opens_in: i64, run: i64) -> CreateAuction {
+///
+/// # Errors
+/// When its words are unfit.
+pub fn wanted(good: &Good, now: Time, opens_in: i64, run: i64) -> Result<CreateAuction, Refusal> {
     let starts_at = now + TimeDelta::seconds(opens_in);
     let soft_close = (run <= BRIEF).then_some(BRIEF_EXTENSION);
     let money = |won: i64| Money::from_minor(won);
-    CreateAuction {
-        title: good.title.to_owned(),
-        description: good.description.to_owned(),
+    Ok(CreateAuction {
+        title: Title::parse(good.title)?,
+        description: Description::parse(good.description)?,
         category: Some(CategoryId(good.category.to_owned())),
         condition: good.condition,
         shipping_payer: ShippingPayer::Buyer,
@@ -119,7 +129,7 @@ pub fn wanted(good: &Good, now: Time, opens_in: i64, run: i64) -> CreateAuction 
         ends_at: starts_at + TimeDelta::seconds(run),
         soft_close_window: soft_close,
         soft_close_extension: soft_close,
-    }
+    })
 }
 
 #[cfg(test)]

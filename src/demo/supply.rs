@@ -83,7 +83,7 @@ impl Market {
         };
         let seller = seller.session.clone();
         let run = stall.run(is_first, &mut self.rng);
-        let wanted = stalls::wanted(good, self.engine.time(), stall.opens_in, run);
+        let wanted = stalls::wanted(good, self.engine.time(), stall.opens_in, run)?;
         let view = self.engine.create_auction(&seller, wanted).await?;
         self.add((source, stall.heat), view, good.worth);
         Ok(())

@@ -16,6 +16,7 @@ use super::{
     ledger::Movement,
     money::{Money, OutOfRange},
     refusal::{Code, Refusal},
+    request::Offer,
 };
 
 /// Who bids, as far as judging needs it.
@@ -29,17 +30,6 @@ pub struct Bidder<'a> {
     pub is_blocked: bool,
     /// What the bidder may spend.
     pub available: Money,
-}
-
-/// What is offered. Its maker has checked that `maximum` is no less than `amount`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offer {
-    /// The id that the bid gets when it is recorded.
-    pub id: BidId,
-    /// The price that the bidder names.
-    pub amount: Money,
-    /// Up to what the engine may bid on in the bidder's name.
-    pub maximum: Money,
 }
 
 /// A bid to record, with the auction right after it.
@@ -113,13 +103,14 @@ pub fn judge(
 
     let needed = match own {
         Some(lead) => {
-            auction.hold(offer.maximum.max(lead.maximum)).minus(auction.hold(lead.maximum))?
+            auction.hold(offer.maximum().max(lead.maximum)).minus(auction.hold(lead.maximum))?
         }
-        None => auction.hold(offer.maximum),
+        None => auction.hold(offer.maximum()),
     };
     if bidder.available < needed {
         let message = "The available balance does not cover the maximum.";
-        return Err(Refusal::new(Code::InsufficientFunds, message).at(&["maximum"]).into());
+        let refusal = Refusal::new(Code::InsufficientFunds, message);
+        return Err(refusal.at(offer.maximum_field()).into());
     }
 
     let mut record = Recorder::new(auction, now);
@@ -128,7 +119,7 @@ pub fn judge(
         (Some(lead), None) => record.challenge(lead, bidder.id, offer, table)?,
         (None, None) => record.first_bid(bidder.id, offer)?,
     }
-    Ok(record.done(offer.id))
+    Ok(record.done(offer.id()))
 }
 
 /// Judges an offer to pay the buy-now price at once. The former leader's hold ends, the buyer's
@@ -157,7 +148,7 @@ pub fn buy_now(
     if let Some(lead) = auction.lead {
         record.release(lead);
     }
-    record.take_lead(bidder.id, &Offer { id: bid, amount: price, maximum: price }, price)?;
+    record.take_lead(bidder.id, &Offer::exactly(bid, price), price)?;
     Ok(record.done(bid))
 }
 
@@ -193,13 +184,16 @@ fn high_enough(
     let too_low =
         |message: &'static str, field| Err(Refusal::new(Code::BidTooLow, message).at(field));
     match own {
-        Some(lead) if offer.amount == auction.price => {
-            if offer.maximum <= lead.maximum {
-                return too_low("You lead already: a new maximum must exceed yours.", &["maximum"]);
+        Some(lead) if offer.amount() == auction.price => {
+            if offer.maximum() <= lead.maximum {
+                let message = "You lead already: a new maximum must exceed yours.";
+                return too_low(message, offer.maximum_field());
             }
             Ok(())
         }
-        _ if offer.amount < minimum => too_low("The amount is below the minimum bid.", &["amount"]),
+        _ if offer.amount() < minimum => {
+            too_low("The amount is below the minimum bid.", &["amount"])
+        }
         _ => Ok(()),
     }
 }
@@ -212,11 +206,11 @@ fn on_unit(auction: &Auction, offer: &Offer) -> Result<(), Refusal> {
         let message = "Amounts must be whole multiples of the auction's bid unit.";
         Err(Refusal::new(Code::BidOffUnit, message).at(field))
     };
-    if !offer.amount.is_multiple_of(unit) {
+    if !offer.amount().is_multiple_of(unit) {
         return off(&["amount"]);
     }
-    if !offer.maximum.is_multiple_of(unit) {
-        return off(&["maximum"]);
+    if !offer.maximum().is_multiple_of(unit) {
+        return off(offer.maximum_field());
     }
     Ok(())
 }
@@ -235,7 +229,7 @@ impl Recorder {
     }
 
     fn first_bid(&mut self, bidder: UserId, offer: &Offer) -> Result<(), OutOfRange> {
-        self.take_lead(bidder, offer, offer.amount)
+        self.take_lead(bidder, offer, offer.amount())
     }
 
     /// Another one leads: the higher maximum wins, and on a tie the earlier one.
@@ -246,48 +240,48 @@ impl Recorder {
         offer: &Offer,
         table: &IncrementTable,
     ) -> Result<(), OutOfRange> {
-        if offer.maximum > lead.maximum {
+        if offer.maximum() > lead.maximum {
             if lead.maximum > self.auction.price {
                 self.record(BidId::new(), lead.bidder, lead.maximum, lead.maximum, true)?;
             }
             let step = self.auction.increment(table, lead.maximum);
-            let reach = lead.maximum.plus(step)?.min(offer.maximum);
+            let reach = lead.maximum.plus(step)?.min(offer.maximum());
             self.release(lead);
-            return self.take_lead(bidder, offer, offer.amount.max(reach));
+            return self.take_lead(bidder, offer, offer.amount().max(reach));
         }
         // Every accepted bid has its hold; this one's ends at once.
-        let held = self.auction.hold(offer.maximum);
-        self.movement(TransferKind::Hold, bidder, held, offer.id);
-        self.movement(TransferKind::Release, bidder, held, offer.id);
-        let step = self.auction.increment(table, offer.maximum);
-        let defence = offer.maximum.plus(step)?.min(lead.maximum);
+        let held = self.auction.hold(offer.maximum());
+        self.movement(TransferKind::Hold, bidder, held, offer.id());
+        self.movement(TransferKind::Release, bidder, held, offer.id());
+        let step = self.auction.increment(table, offer.maximum());
+        let defence = offer.maximum().plus(step)?.min(lead.maximum);
         let price = self.reserved(self.auction.price.max(defence), lead.maximum);
-        self.record(offer.id, bidder, offer.maximum, offer.maximum, false)?;
+        self.record(offer.id(), bidder, offer.maximum(), offer.maximum(), false)?;
         self.record(BidId::new(), lead.bidder, price, lead.maximum, true)
     }
 
     /// The leader bids again: a new maximum, a new price, or both.
     fn own_raise(&mut self, lead: Lead, offer: &Offer, more: Money) -> Result<(), OutOfRange> {
-        let maximum = lead.maximum.max(offer.maximum);
+        let maximum = lead.maximum.max(offer.maximum());
         self.auction.lead = Some(Lead { maximum, ..lead });
         if more > Money::ZERO {
             self.movement(TransferKind::Hold, lead.bidder, more, lead.bid);
         }
-        let price = self.reserved(offer.amount, maximum);
+        let price = self.reserved(offer.amount(), maximum);
         if price > self.auction.price {
             // Naming the price only raises the maximum; when that meets a hidden reserve, it is
             // the engine that bids on.
-            let is_automatic = offer.amount == self.auction.price;
-            self.record(offer.id, lead.bidder, price, maximum, is_automatic)?;
+            let is_automatic = offer.amount() == self.auction.price;
+            self.record(offer.id(), lead.bidder, price, maximum, is_automatic)?;
         }
         Ok(())
     }
 
     fn take_lead(&mut self, bidder: UserId, offer: &Offer, price: Money) -> Result<(), OutOfRange> {
-        self.movement(TransferKind::Hold, bidder, self.auction.hold(offer.maximum), offer.id);
-        self.auction.lead = Some(Lead { bidder, maximum: offer.maximum, bid: offer.id });
-        let price = self.reserved(price, offer.maximum);
-        self.record(offer.id, bidder, price, offer.maximum, false)
+        self.movement(TransferKind::Hold, bidder, self.auction.hold(offer.maximum()), offer.id());
+        self.auction.lead = Some(Lead { bidder, maximum: offer.maximum(), bid: offer.id() });
+        let price = self.reserved(price, offer.maximum());
+        self.record(offer.id(), bidder, price, offer.maximum(), false)
     }
 
     /// A maximum that meets the hidden reserve lifts the price to it.
@@ -325,7 +319,7 @@ impl Recorder {
     }
 
     fn movement(&mut self, kind: TransferKind, user: UserId, amount: Money, bid: BidId) {
-        self.movements.push(Movement { user, kind, amount, bid });
+        self.movements.push(Movement { user, kind, amount, bid: Some(bid) });
     }
 
     fn done(self, offer: BidId) -> Accepted {

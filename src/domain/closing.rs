@@ -100,6 +100,7 @@ fn may_still_change(auction: &Auction, now: Time) -> Result<(), Refusal> {
 
 fn sell(auction: &Auction, lead: Lead) -> Result<Closing, OutOfRange> {
     let Lead { bidder: user, maximum, bid } = lead;
+    let bid = Some(bid);
     let capture = Movement { user, kind: TransferKind::Capture, amount: auction.price, bid };
     let rest = auction.hold(maximum).minus(auction.price)?;
     let release = Movement { user, kind: TransferKind::Release, amount: rest, bid };
@@ -115,7 +116,7 @@ fn end(auction: &Auction, status: AuctionStatus) -> Result<Closing, OutOfRange> 
         user: lead.bidder,
         kind: TransferKind::Release,
         amount: auction.hold(lead.maximum),
-        bid: lead.bid,
+        bid: Some(lead.bid),
     });
     Ok(Closing { auction: ended(auction, status)?, movements: release.into_iter().collect() })
 }

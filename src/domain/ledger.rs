@@ -27,8 +27,8 @@ pub struct Movement {
     pub kind: TransferKind,
     /// How much; above zero.
     pub amount: Money,
-    /// The bid whose hold it is.
-    pub bid: BidId,
+    /// The bid whose hold it is, if it is a hold's.
+    pub bid: Option<BidId>,
 }
 
 /// From which account to which a kind of transfer moves money.

@@ -12,5 +12,8 @@ pub mod money;
 pub mod name;
 pub mod order;
 pub mod refusal;
+pub mod request;
+pub mod terms;
+pub mod text;
 pub mod user;
 pub mod words;

@@ -17,14 +17,14 @@ use tokio::{
 use super::{
     Core, Error,
     batch::{self, Held, Judgement, Settled},
-    place_bid::Job,
 };
+use crate::domain::request::BidRequest;
 
 /// Where a bid's judgement goes.
 pub(super) type Reply = oneshot::Sender<Judgement>;
 
 /// A bid, and where its judgement goes.
-pub(super) type Waiting = (Job, Reply);
+pub(super) type Waiting = (BidRequest, Reply);
 
 /// How much of a lane is apart at most; beyond it, what is held is waited for in the lane.
 const MOST: usize = 64;
@@ -128,7 +128,7 @@ async fn judge(core: Arc<Core>, mut bids: mpsc::Receiver<Waiting>, batch: usize)
             true => core.waits.acquire().await.ok(),
             false => None,
         };
-        let (jobs, replies): (Vec<Job>, Vec<Reply>) = taken.into_iter().unzip();
+        let (jobs, replies): (Vec<BidRequest>, Vec<Reply>) = taken.into_iter().unzip();
         let Settled { judgements, held } = batch::settle(&core, &jobs.into()).await;
         is_kept = !held.is_empty();
         for (reply, judgement) in replies.into_iter().zip(judgements) {
@@ -141,8 +141,8 @@ async fn judge(core: Arc<Core>, mut bids: mpsc::Receiver<Waiting>, batch: usize)
 impl Apart {
     /// Judges bids and answers them. What somebody else holds is judged once more, apart.
     pub async fn answer(&mut self, bids: Vec<Waiting>) {
-        let (jobs, replies): (Vec<Job>, Vec<Reply>) = bids.into_iter().unzip();
-        let jobs: Arc<[Job]> = jobs.into();
+        let (jobs, replies): (Vec<BidRequest>, Vec<Reply>) = bids.into_iter().unzip();
+        let jobs: Arc<[BidRequest]> = jobs.into();
         let Settled { judgements, held } = batch::settle(&self.core, &jobs).await;
         self.note(&held);
         for ((job, reply), judgement) in jobs.iter().zip(replies).zip(judgements) {

@@ -16,12 +16,12 @@ use super::{
     Core, Error,
     command::{self, Attempt, Command, Decision},
     docket::Docket,
-    place_bid::Job,
 };
 use crate::{
     domain::{
         event::{AuctionState, Bid},
         refusal::Refusal,
+        request::BidRequest,
     },
     telemetry::Seldom,
 };
@@ -83,7 +83,7 @@ pub(super) struct Settled {
 
 /// Bids that are judged in one transaction.
 struct Batch {
-    jobs: Arc<[Job]>,
+    jobs: Arc<[BidRequest]>,
     /// Whether it waits for rows that others hold, and wants to read all of them.
     is_patient: bool,
 }
@@ -109,7 +109,7 @@ impl Command for Batch {
 }
 
 /// Judges, saves and publishes; answers each job in its place.
-pub(super) async fn settle(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
+pub(super) async fn settle(core: &Arc<Core>, jobs: &Arc<[BidRequest]>) -> Settled {
     let began = std::time::Instant::now();
     let settled = match run(core, jobs, true).await {
         Ok(settled) => settled,
@@ -132,7 +132,7 @@ fn is_of_some(error: &Error) -> bool {
     matches!(error, Error::Held | Error::Database(_) | Error::Fault(_))
 }
 
-fn all_fail(jobs: &[Job], error: &Error) -> Settled {
+fn all_fail(jobs: &[BidRequest], error: &Error) -> Settled {
     let judgements = jobs.iter().map(|_| {
         Err(match error {
             Error::Overloaded => Error::Overloaded,
@@ -143,12 +143,16 @@ fn all_fail(jobs: &[Job], error: &Error) -> Settled {
     Settled { judgements: judgements.collect(), held: Held::default() }
 }
 
-async fn run(core: &Arc<Core>, jobs: &Arc<[Job]>, is_patient: bool) -> Result<Settled, Error> {
+async fn run(
+    core: &Arc<Core>,
+    jobs: &Arc<[BidRequest]>,
+    is_patient: bool,
+) -> Result<Settled, Error> {
     command::run_admitted(core, Batch { jobs: Arc::clone(jobs), is_patient }).await
 }
 
 /// Judges the bids of a batch that failed as a whole so that only what is at fault fails.
-async fn isolate(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
+async fn isolate(core: &Arc<Core>, jobs: &Arc<[BidRequest]>) -> Settled {
     match run(core, jobs, false).await {
         Ok(settled) => return settled,
         Err(error) if is_of_some(&error) => {}
@@ -157,7 +161,8 @@ async fn isolate(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
     let mut judgements: Vec<Option<Judgement>> = jobs.iter().map(|_| None).collect();
     let mut held = Held::default();
     for places in by_auction(jobs) {
-        let of_auction: Arc<[Job]> = places.iter().filter_map(|n| jobs.get(*n).cloned()).collect();
+        let of_auction: Arc<[BidRequest]> =
+            places.iter().filter_map(|n| jobs.get(*n).cloned()).collect();
         let settled = match run(core, &of_auction, false).await {
             Ok(settled) => settled,
             Err(error) if is_of_some(&error) => one_by_one(core, &of_auction).await,
@@ -175,10 +180,10 @@ async fn isolate(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
     Settled { judgements: judgements.collect(), held }
 }
 
-async fn one_by_one(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
+async fn one_by_one(core: &Arc<Core>, jobs: &Arc<[BidRequest]>) -> Settled {
     let mut all = Settled::default();
     for job in jobs.iter() {
-        let alone: Arc<[Job]> = Arc::from([job.clone()]);
+        let alone: Arc<[BidRequest]> = Arc::from([job.clone()]);
         match run(core, &alone, false).await {
             Ok(settled) => {
                 all.held.extend(settled.held);
@@ -202,7 +207,7 @@ async fn one_by_one(core: &Arc<Core>, jobs: &Arc<[Job]>) -> Settled {
 }
 
 /// The places of each auction's bids, in order.
-fn by_auction(jobs: &[Job]) -> Vec<Vec<usize>> {
+fn by_auction(jobs: &[BidRequest]) -> Vec<Vec<usize>> {
     let mut places: BTreeMap<AuctionId, Vec<usize>> = BTreeMap::new();
     for (place, job) in jobs.iter().enumerate() {
         places.entry(job.auction).or_default().push(place);

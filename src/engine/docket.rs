@@ -13,13 +13,13 @@ use super::{
     Error,
     batch::{Held, Judgement, Settled, Verdict},
     command::{Attempt, Effects},
-    place_bid::{Ask, Job},
     work::Work,
 };
 use crate::{
     domain::{
         bidding::{self, Accepted, Bidder, Rejected},
         refusal::{Code, Refusal},
+        request::{Ask, BidRequest},
     },
     store::{
         auctions::{self, Unreadable},
@@ -39,7 +39,7 @@ struct Remembered {
 /// The bids of one batch, with what judging them needs besides the locked rows.
 pub(super) struct Docket<'a> {
     work: Work<'a>,
-    jobs: &'a [Job],
+    jobs: &'a [BidRequest],
     remembered: HashMap<(UserId, String), Remembered>,
     judgements: Vec<Judgement>,
     held: Held,
@@ -49,14 +49,17 @@ pub(super) struct Docket<'a> {
 
 impl<'a> Docket<'a> {
     /// Locks and loads: auctions ascending, then wallets ascending, then what needs no lock.
-    pub async fn load(attempt: &'a Attempt<'_>, jobs: &'a [Job]) -> Result<Self, Error> {
+    pub async fn load(attempt: &'a Attempt<'_>, jobs: &'a [BidRequest]) -> Result<Self, Error> {
         let work = attempt.lock(&auctions_of(jobs), jobs.iter().map(|job| job.bidder)).await?;
         Self::begin(attempt, jobs, work, Held::default()).await
     }
 
     /// The same, without waiting for anybody: the bids whose rows others hold, or whose auction
     /// cannot be read, get no verdict.
-    pub async fn load_free(attempt: &'a Attempt<'_>, jobs: &'a [Job]) -> Result<Self, Error> {
+    pub async fn load_free(
+        attempt: &'a Attempt<'_>,
+        jobs: &'a [BidRequest],
+    ) -> Result<Self, Error> {
         if attempt.is_doubtful() {
             // The earlier try itself may hold them still: it must be waited for.
             return Self::load(attempt, jobs).await;
@@ -88,7 +91,7 @@ impl<'a> Docket<'a> {
 
     async fn begin(
         attempt: &'a Attempt<'_>,
-        jobs: &'a [Job],
+        jobs: &'a [BidRequest],
         work: Work<'a>,
         held: Held,
     ) -> Result<Self, Error> {
@@ -124,7 +127,7 @@ impl<'a> Docket<'a> {
         self
     }
 
-    fn judge(&mut self, job: &Job) -> Judgement {
+    fn judge(&mut self, job: &BidRequest) -> Judgement {
         if self.held.auctions.contains(&job.auction) || self.held.people.contains(&job.bidder) {
             return Err(Error::Held);
         }
@@ -165,9 +168,9 @@ impl<'a> Docket<'a> {
     }
 
     /// The answer to a key that was used before.
-    fn recall(&self, job: &Job) -> Option<Verdict> {
+    fn recall(&self, job: &BidRequest) -> Option<Verdict> {
         let key = job.key.as_ref()?;
-        let known = self.remembered.get(&(job.bidder, key.clone()))?;
+        let known = self.remembered.get(&(job.bidder, key.to_string()))?;
         if known.request == job.request() {
             return Some(Verdict::Replayed { bid: known.bid, sequence: known.sequence });
         }
@@ -179,7 +182,7 @@ impl<'a> Docket<'a> {
     }
 
     /// Takes over what an accepted bid does; the money first, because it alone can fail.
-    fn accept(&mut self, job: &Job, accepted: Accepted) -> Result<Verdict, Error> {
+    fn accept(&mut self, job: &BidRequest, accepted: Accepted) -> Result<Verdict, Error> {
         let Accepted { auction, bids, movements, answer } = accepted;
         self.work.pay(job.auction, &movements)?;
         let mut public = Err(answer);
@@ -202,12 +205,12 @@ impl<'a> Docket<'a> {
         Ok(Verdict::Accepted { answer: public, state })
     }
 
-    fn remember(&mut self, job: &Job, bid: BidId, sequence: i64) {
+    fn remember(&mut self, job: &BidRequest, bid: BidId, sequence: i64) {
         let Some(key) = &job.key else { return };
         let request = job.request();
         self.work.remember(idempotency_key::Model {
             user_id: job.bidder,
-            key: key.clone(),
+            key: key.to_string(),
             request: request.clone(),
             auction_id: Some(job.auction),
             sequence: Some(sequence),
@@ -215,7 +218,8 @@ impl<'a> Docket<'a> {
             transfer_id: None,
             created_at: self.work.now,
         });
-        self.remembered.insert((job.bidder, key.clone()), Remembered { request, bid, sequence });
+        let remembered = Remembered { request, bid, sequence };
+        self.remembered.insert((job.bidder, key.to_string()), remembered);
     }
 
     /// Whether there is nothing to save.
@@ -235,7 +239,7 @@ impl<'a> Docket<'a> {
     }
 }
 
-fn auctions_of(jobs: &[Job]) -> Vec<AuctionId> {
+fn auctions_of(jobs: &[BidRequest]) -> Vec<AuctionId> {
     jobs.iter().map(|job| job.auction).collect::<BTreeSet<_>>().into_iter().collect()
 }
 

@@ -16,26 +16,15 @@ use crate::{
         closing::{self, Closing},
         listing::AuctionView,
         refusal::{Code, Refusal},
-        words,
+        text::Reason,
     },
     store::{auctions, bids},
 };
 
-/// One to 500 characters, in composed form.
-pub(super) fn check_reason(
-    reason: &str,
-    field: &'static [&'static str],
-) -> Result<String, Refusal> {
-    words::reason(reason).map_err(|words::Unfit| {
-        let message = "A reason has 1 to 500 characters, something visible among them.";
-        Refusal::new(Code::InvalidReason, message).at(field)
-    })
-}
-
 /// How a seller ends an auction.
 enum Ending {
     /// Withdrawn, for a reason.
-    Cancel(String),
+    Cancel(Reason),
     /// Sold to the leader now.
     Early,
 }
@@ -49,9 +38,8 @@ impl Engine {
         &self,
         seller: &Session,
         id: AuctionId,
-        reason: &str,
+        reason: Reason,
     ) -> Result<AuctionView, Error> {
-        let reason = check_reason(reason, &["reason"])?;
         self.end_auction(seller.user.id, id, Ending::Cancel(reason)).await
     }
 
@@ -104,7 +92,7 @@ impl Command for Ended {
         work.end(closing)?;
         work.save(tx).await?;
         if let Ending::Cancel(reason) = &self.ending {
-            auctions::set_cancel_reason(tx, id, reason).await?;
+            auctions::set_cancel_reason(tx, id, reason.as_str()).await?;
         }
         let view = auctions::views(tx, &[id], &attempt.core.rules.increments).await?.pop();
         let view = view.ok_or_else(|| Error::Fault("an ended auction is gone".to_owned()))?;

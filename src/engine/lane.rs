@@ -19,10 +19,10 @@ use super::{
     Core, Error,
     apart::{Apart, Waiting},
     batch::Judgement,
-    place_bid::Job,
     queue::{Bounds, NoRoom, Queue, Waits},
     supervision::supervised,
 };
+use crate::domain::request::BidRequest;
 
 /// How bids queue.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +92,7 @@ impl Lanes {
 
     /// Puts a bid in its auction's lane and waits for the verdict. A caller that goes away
     /// cancels nothing.
-    pub async fn submit(&self, core: &Core, job: Job) -> Judgement {
+    pub async fn submit(&self, core: &Core, job: BidRequest) -> Judgement {
         if !core.health.may_write() {
             return Err(Error::Overloaded);
         }

@@ -37,7 +37,7 @@ pub use create_auction::CreateAuction;
 pub use error::{Error, may_pass};
 pub use lane::LaneSettings;
 pub use passwords::PasswordSettings;
-pub use place_bid::{BidOutcome, PlaceBid};
+pub use place_bid::BidOutcome;
 pub use places::Places;
 pub use session_watch::SessionWatch;
 pub use update_auction::UpdateAuction;

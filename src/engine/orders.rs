@@ -9,13 +9,13 @@ use entity::{
 use super::{
     Engine, Error, Session,
     command::{self, Attempt, Command, Decision, Effects},
-    end_auction::check_reason,
     work::Work,
 };
 use crate::{
     domain::{
         order::{Action, Actor, Denied, OrderState, Settlement, Step, act},
         refusal::{Code, Refusal},
+        text::Reason,
     },
     store::orders,
     telemetry::security::{self, About, Event},
@@ -53,10 +53,8 @@ impl Engine {
         asker: &Session,
         id: OrderId,
         action: Action,
-        words: Option<&str>,
+        words: Option<Reason>,
     ) -> Result<order::Model, Error> {
-        let field: &[&str] = if action == Action::Dispute { &["reason"] } else { &["note"] };
-        let words = words.map(|words| check_reason(words, field)).transpose()?;
         let user = asker.user.id;
         let asker = Asker::User { id: user, is_admin: self.is_admin(asker).await? };
         let order = self.act(asker, id, action, words).await?;
@@ -72,7 +70,7 @@ impl Engine {
         asker: Asker,
         id: OrderId,
         action: Action,
-        words: Option<String>,
+        words: Option<Reason>,
     ) -> Result<order::Model, Error> {
         command::run(&self.core, Acted { asker, id, action, words }).await
     }
@@ -83,7 +81,7 @@ pub(super) struct Acted {
     asker: Asker,
     id: OrderId,
     action: Action,
-    words: Option<String>,
+    words: Option<Reason>,
 }
 
 impl Acted {
@@ -118,7 +116,7 @@ impl Command for Acted {
             Denied::Forbidden(why) => Error::Forbidden(why),
             Denied::Refused(refusal) => Error::Refused(refusal),
         })?;
-        apply(&mut work, &mut order, &step, action, words.as_deref())?;
+        apply(&mut work, &mut order, &step, action, words.as_ref())?;
         if let (Actor::Admin, Asker::User { id, .. }) = (actor, asker) {
             order.decided_by = Some(id);
         }
@@ -135,7 +133,7 @@ fn apply(
     order: &mut order::Model,
     step: &Step,
     action: Action,
-    words: Option<&str>,
+    words: Option<&Reason>,
 ) -> Result<(), Error> {
     match step.settlement {
         Settlement::None => {}
@@ -145,7 +143,7 @@ fn apply(
     order.status = step.status;
     order.updated_at = work.now;
     order.completes_at = step.completes_at;
-    let words = words.map(str::to_owned);
+    let words = words.map(|words| words.as_str().to_owned());
     match action {
         Action::Dispute => order.dispute_reason = words,
         Action::PaySeller | Action::RefundBuyer => order.resolution_note = words,

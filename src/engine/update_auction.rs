@@ -10,20 +10,17 @@ use entity::{
 use super::{
     Engine, Error, Session,
     command::{self, Attempt, Command, Decision, Effects},
-    create_auction::{check_category, check_description, check_title},
+    create_auction::check_category,
 };
 use crate::{
     domain::{
         event::{AuctionState, Event, is_final},
         listing::AuctionView,
         refusal::{Code, Refusal},
+        text::{Description, Title},
     },
     live::bus::{AuctionNews, News},
-    store::{
-        auctions::{self, Edit},
-        commit_marker::CommitMarker,
-        events, rowset,
-    },
+    store::{auctions, bulk, commit_marker::CommitMarker, events},
 };
 
 /// What a seller changes; what is `None` stays.
@@ -32,9 +29,9 @@ pub struct UpdateAuction {
     /// Which auction.
     pub id: AuctionId,
     /// One line.
-    pub title: Option<String>,
+    pub title: Option<Title>,
     /// Plain text.
-    pub description: Option<String>,
+    pub description: Option<Description>,
     /// What kind of goods.
     pub category: Option<CategoryId>,
 }
@@ -49,23 +46,17 @@ impl Engine {
         seller: &Session,
         wanted: UpdateAuction,
     ) -> Result<AuctionView, Error> {
-        let edit = Edit {
-            title: wanted.title.as_deref().map(check_title).transpose()?,
-            description: wanted.description.as_deref().map(check_description).transpose()?,
-            category: wanted.category,
-        };
-        if let Some(category) = &edit.category {
+        if let Some(category) = &wanted.category {
             check_category(&self.core.places, category)?;
         }
-        command::run(&self.core, Edited { seller: seller.user.id, id: wanted.id, edit }).await
+        command::run(&self.core, Edited { seller: seller.user.id, wanted }).await
     }
 }
 
 /// A seller's change of an auction's words.
 struct Edited {
     seller: UserId,
-    id: AuctionId,
-    edit: Edit,
+    wanted: UpdateAuction,
 }
 
 impl Command for Edited {
@@ -75,7 +66,7 @@ impl Command for Edited {
 
     async fn attempt(&self, attempt: &Attempt<'_>) -> Result<Decision<AuctionView>, Error> {
         let (tx, table) = (attempt.tx, &attempt.core.rules.increments);
-        let Some(mut auction) = auctions::lock(tx, &[self.id]).await?.pop() else {
+        let Some(mut auction) = auctions::lock(tx, &[self.wanted.id]).await?.pop() else {
             let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
             return Err(refusal.at(&["id"]).into());
         };
@@ -95,22 +86,22 @@ impl Command for Edited {
         let mut view = view.ok_or_else(|| Error::Fault("an edited auction is gone".to_owned()))?;
         let former = Arc::clone(&view.listing);
         let listing = Arc::make_mut(&mut view.listing);
-        let Edit { title, description, category } = self.edit.clone();
-        listing.title = title.unwrap_or_else(|| listing.title.clone());
-        listing.description = description.unwrap_or_else(|| listing.description.clone());
+        let UpdateAuction { title, description, category, .. } = self.wanted.clone();
+        listing.title = title.map_or_else(|| listing.title.clone(), String::from);
+        listing.description = description.map_or_else(|| listing.description.clone(), String::from);
         listing.category = category.or_else(|| listing.category.clone());
         if *listing == *former {
             return Ok(Decision::Nothing(view));
         }
         auctions::save_words(tx, listing).await?;
         auction.sequence += 1;
-        let saved = auctions::save(std::slice::from_ref(&auction));
+        let saved = auctions::save([&auction]);
         let state = AuctionState::of(&auction, table, |_| None)?;
         view.state = state.clone();
         let (kind, id) = (EventKind::Edited, auction.id);
         let event = Event { auction: id, kind, at: now, bid: None, state };
         let logged = events::insert(std::slice::from_ref(&event));
-        rowset::write(tx, [saved, logged]).await?;
+        bulk::write(tx, [saved, logged]).await?;
         let marker = Some(CommitMarker::Event(id, event.sequence(), now));
         let listing = Some(Arc::clone(&view.listing));
         let news = vec![News::Auction(AuctionNews { event: Arc::new(event), listing })];

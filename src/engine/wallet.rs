@@ -1,7 +1,5 @@
 //! Money into the house and out of it.
 
-use std::iter;
-
 use entity::{
     enums::TransferKind,
     idempotency_key,
@@ -12,22 +10,21 @@ use entity::{
 use super::{
     Engine, Error, Session,
     command::{self, Attempt, Command, Decision, Effects},
-    place_bid::check_key,
 };
 use crate::{
     domain::{
-        ledger::Balances,
+        ledger::{Balances, Movement},
         money::{MAX_BALANCE, Money},
         refusal::{Code, Refusal},
+        request::IdempotencyKey,
     },
     live::bus::{News, PersonNews},
     store::{
+        bulk,
         commit_marker::CommitMarker,
         idempotency,
         page::Page,
-        rowset,
-        transfers::{self, NewTransfer},
-        users,
+        transfers, users,
         wallets::{self, Locked},
     },
     telemetry::security::{self, About, Event},
@@ -41,7 +38,7 @@ pub struct WalletMove {
     /// How much.
     pub amount: Money,
     /// Under this key it happens once.
-    pub idempotency_key: String,
+    pub idempotency_key: IdempotencyKey,
     /// Whose wallet; by default the asker's own.
     pub user: Option<UserId>,
 }
@@ -62,7 +59,6 @@ impl Engine {
         if !may && !self.is_admin(asker).await? {
             return Err(Error::Forbidden("Only an admin moves money in and out here."));
         }
-        check_key(&wanted.idempotency_key)?;
         if users::by_ids(&self.core.db.reserved, &[owner]).await?.is_empty() {
             let refusal = Refusal::new(Code::UserNotFound, "There is no such user.");
             return Err(refusal.at(&["user"]).into());
@@ -132,15 +128,14 @@ impl Command for Moved {
         let tx = attempt.tx;
         // The asker's wallet too: it guards the asker's keys.
         let people = std::collections::BTreeSet::from([asker, owner]);
-        let Locked { wallets: locked, now, .. } =
-            wallets::lock(tx, people.into_iter(), iter::empty()).await?;
+        let Locked { wallets: locked, now, .. } = wallets::lock(tx, people, []).await?;
         attempt.settle().await?;
         let before = locked
             .iter()
             .find(|wallet| wallet.user.id == owner)
             .map(|wallet| wallet.balances)
             .ok_or_else(|| Error::Fault(format!("{owner} has no wallet")))?;
-        if let Some(known) = idempotency::find(tx, &[(asker, key.as_str())]).await?.first() {
+        if let Some(known) = idempotency::find(tx, &[(asker, &**key)]).await?.first() {
             if known.request == request {
                 return Ok(Decision::Nothing(before));
             }
@@ -151,10 +146,11 @@ impl Command for Moved {
         check_balance(before, wanted)?;
         let after = before.after(kind, amount)?;
         let now = attempt.core.clock.now(now);
-        let new = NewTransfer { id, user: owner, kind, amount, auction: None, bid: None, at: now };
+        let movement = Movement { user: owner, kind, amount, bid: None };
+        let moved = transfer::Model { id, ..transfers::row(&movement, None, now) };
         let remembered = idempotency_key::Model {
             user_id: asker,
-            key: key.clone(),
+            key: key.to_string(),
             request,
             auction_id: None,
             sequence: None,
@@ -162,12 +158,9 @@ impl Command for Moved {
             transfer_id: Some(id),
             created_at: now,
         };
-        let writes = [
-            transfers::insert(&[new]),
-            wallets::save(&[(owner, after)]),
-            idempotency::insert(&[remembered]),
-        ];
-        rowset::write(tx, writes).await?;
+        let writes =
+            [bulk::insert(&[moved]), wallets::save([(owner, after)]), bulk::insert(&[remembered])];
+        bulk::write(tx, writes).await?;
         let news = PersonNews { user: owner, wallet: Some(after), notification: None };
         let marker = Some(CommitMarker::Transfer(id));
         let effects = Effects { marker, news: vec![News::Person(news)], moves_deadline: false };

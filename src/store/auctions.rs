@@ -5,17 +5,23 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use entity::{
     Time, auction,
-    enums::AuctionScope,
-    ids::{AuctionId, CategoryId, UserId},
+    enums::{AuctionScope, AuctionStatus},
+    ids::{AuctionId, BidId, RegionId, UserId},
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr,
-    EntityTrait, QueryFilter, QueryResult, Statement, sea_query::Expr,
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait,
+    FromQueryResult, PartialModelTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    QueryTrait, Select, Statement,
+    sea_query::{Expr, ExprTrait, LockBehavior, LockType, SimpleExpr},
 };
 
 use super::{
+    among::is_among,
+    bulk::{self, Write},
     corrupt, money,
-    rowset::{Rowset, Write, one_of},
+    rowset::one_of,
     users,
 };
 use crate::domain::{
@@ -26,23 +32,83 @@ use crate::domain::{
 };
 
 /// The columns that judging needs, so that a bid never carries a description around.
-pub(super) const JUDGED: &str = "id, seller_id, scope, region_id, starting_price, \
-    current_price, bid_unit, reserve_price, buy_now_price, bid_count, leader_id, \
-    leader_maximum, leader_bid_id, starts_at, ends_at, scheduled_ends_at, \
-    soft_close_window_seconds, soft_close_extension_seconds, soft_close_cap_seconds, status, \
-    sequence";
+#[derive(Debug, DerivePartialModel)]
+#[sea_orm(entity = "auction::Entity")]
+pub(super) struct Judged {
+    id: AuctionId,
+    seller_id: UserId,
+    scope: AuctionScope,
+    region_id: Option<RegionId>,
+    starting_price: i64,
+    current_price: i64,
+    bid_unit: Option<i64>,
+    reserve_price: Option<i64>,
+    buy_now_price: Option<i64>,
+    bid_count: i32,
+    leader_id: Option<UserId>,
+    leader_maximum: Option<i64>,
+    leader_bid_id: Option<BidId>,
+    starts_at: Time,
+    ends_at: Time,
+    scheduled_ends_at: Time,
+    soft_close_window_seconds: i32,
+    soft_close_extension_seconds: i32,
+    soft_close_cap_seconds: i32,
+    status: AuctionStatus,
+    sequence: i64,
+}
+
+impl TryFrom<Judged> for Auction {
+    type Error = DbErr;
+
+    fn try_from(row: Judged) -> Result<Self, DbErr> {
+        let seconds = |n: i32| TimeDelta::seconds(n.into());
+        let optional = |minor: Option<i64>| minor.map(money).transpose();
+        let lead = match (row.leader_id, optional(row.leader_maximum)?, row.leader_bid_id) {
+            (Some(bidder), Some(maximum), Some(bid)) => Some(Lead { bidder, maximum, bid }),
+            (None, None, None) => None,
+            _ => return Err(corrupt("half a lead")),
+        };
+        Ok(Self {
+            id: row.id,
+            seller: row.seller_id,
+            bidders_region: row.region_id.filter(|_| row.scope == AuctionScope::Regional),
+            starting_price: money(row.starting_price)?,
+            price: money(row.current_price)?,
+            bid_unit: optional(row.bid_unit)?,
+            reserve: optional(row.reserve_price)?,
+            buy_now: optional(row.buy_now_price)?,
+            lead,
+            bid_count: row.bid_count,
+            status: row.status,
+            starts_at: row.starts_at,
+            ends_at: row.ends_at,
+            scheduled_ends_at: row.scheduled_ends_at,
+            soft_close: SoftClose {
+                window: seconds(row.soft_close_window_seconds),
+                extension: seconds(row.soft_close_extension_seconds),
+                cap: seconds(row.soft_close_cap_seconds),
+            },
+            sequence: row.sequence,
+        })
+    }
+}
+
+/// These auctions in the one order of locking, ascending by id.
+fn in_order(backend: DbBackend, ids: &[AuctionId]) -> Select<auction::Entity> {
+    auction::Entity::find()
+        .filter(is_among(backend, auction::Column::Id, ids.iter().map(|id| id.0)))
+        .order_by_asc(auction::Column::Id)
+}
 
 /// Locks auctions for this transaction, in ascending order of id, and reads them.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn lock(db: &impl ConnectionTrait, ids: &[AuctionId]) -> Result<Vec<Auction>, DbErr> {
-    let backend = db.get_database_backend();
-    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
-    let lock = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
-    let text = format!("SELECT {JUDGED} FROM auctions WHERE {is_one} ORDER BY id {lock}");
-    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
-    rows.iter().map(judged).collect()
+    let auctions = in_order(db.get_database_backend(), ids).lock_exclusive();
+    let rows = auctions.into_partial_model::<Judged>().all(db).await?;
+    rows.into_iter().map(Auction::try_from).collect()
 }
 
 /// An auction whose row cannot be read: the database was changed behind our back.
@@ -68,11 +134,27 @@ pub struct Free {
 /// # Errors
 /// When the database refuses.
 pub async fn lock_free(db: &impl ConnectionTrait, ids: &[AuctionId]) -> Result<Free, DbErr> {
-    let backend = db.get_database_backend();
-    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
-    let skip = skip_locked(backend);
-    let text = format!("SELECT {JUDGED} FROM auctions WHERE {is_one} ORDER BY id {skip}");
-    free(&db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?)
+    skip_locked(db, in_order(db.get_database_backend(), ids)).await
+}
+
+/// Locks those of the selected auctions that nobody else holds.
+pub(super) async fn skip_locked(
+    db: &impl ConnectionTrait,
+    auctions: Select<auction::Entity>,
+) -> Result<Free, DbErr> {
+    let auctions = auctions.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    let judged = Judged::select_cols(auctions.select_only());
+    let mut found = Free::default();
+    for row in db.query_all(&judged.into_query()).await? {
+        match Judged::from_query_result(&row, "").and_then(Auction::try_from) {
+            Ok(auction) => found.auctions.push(auction),
+            Err(error) => {
+                found.unreadable.push(Unreadable { id: row.try_get("", "id")?, error });
+            }
+        }
+    }
+    found.auctions.sort_unstable_by_key(|auction| auction.id);
+    Ok(found)
 }
 
 /// Those of these ids that there are.
@@ -86,100 +168,30 @@ pub async fn existing(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let backend = db.get_database_backend();
-    let (is_one, ids) = one_of(backend, "id", 1, ids.iter().map(|id| id.0));
-    let text = format!("SELECT id FROM auctions WHERE {is_one}");
-    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, [ids])).await?;
-    rows.iter().map(|row| row.try_get("", "id")).collect()
-}
-
-pub(super) fn free(rows: &[QueryResult]) -> Result<Free, DbErr> {
-    let mut found = Free::default();
-    for row in rows {
-        match judged(row) {
-            Ok(auction) => found.auctions.push(auction),
-            Err(error) => {
-                found.unreadable.push(Unreadable { id: row.try_get("", "id")?, error });
-            }
-        }
-    }
-    found.auctions.sort_unstable_by_key(|auction| auction.id);
-    Ok(found)
-}
-
-/// The end of a SELECT that locks what nobody else holds.
-pub(super) fn skip_locked(backend: DbBackend) -> &'static str {
-    if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" }
-}
-
-fn judged(row: &QueryResult) -> Result<Auction, DbErr> {
-    let seconds = |column| row.try_get("", column).map(|n: i32| TimeDelta::seconds(n.into()));
-    let optional = |column| row.try_get::<Option<i64>>("", column)?.map(money).transpose();
-    let scope: AuctionScope = row.try_get("", "scope")?;
-    let lead = match (
-        row.try_get("", "leader_id")?,
-        optional("leader_maximum")?,
-        row.try_get("", "leader_bid_id")?,
-    ) {
-        (Some(bidder), Some(maximum), Some(bid)) => Some(Lead { bidder, maximum, bid }),
-        (None, None, None) => None,
-        _ => return Err(corrupt("half a lead")),
-    };
-    Ok(Auction {
-        id: row.try_get("", "id")?,
-        seller: row.try_get("", "seller_id")?,
-        bidders_region: match scope {
-            AuctionScope::National => None,
-            AuctionScope::Regional => row.try_get("", "region_id")?,
-        },
-        starting_price: money(row.try_get("", "starting_price")?)?,
-        price: money(row.try_get("", "current_price")?)?,
-        bid_unit: optional("bid_unit")?,
-        reserve: optional("reserve_price")?,
-        buy_now: optional("buy_now_price")?,
-        lead,
-        bid_count: row.try_get("", "bid_count")?,
-        status: row.try_get("", "status")?,
-        starts_at: row.try_get("", "starts_at")?,
-        ends_at: row.try_get("", "ends_at")?,
-        scheduled_ends_at: row.try_get("", "scheduled_ends_at")?,
-        soft_close: SoftClose {
-            window: seconds("soft_close_window_seconds")?,
-            extension: seconds("soft_close_extension_seconds")?,
-            cap: seconds("soft_close_cap_seconds")?,
-        },
-        sequence: row.try_get("", "sequence")?,
-    })
+    auction::Entity::find()
+        .filter(is_among(db.get_database_backend(), auction::Column::Id, ids.iter().map(|id| id.0)))
+        .select_only()
+        .column(auction::Column::Id)
+        .into_tuple()
+        .all(db)
+        .await
 }
 
 /// Writes back what events change of these locked auctions.
-pub fn save(auctions: &[Auction]) -> Write {
-    rows(auctions).write(update_from)
-}
-
-/// The set of rows that [`update_from`] takes.
-fn rows(auctions: &[Auction]) -> Rowset {
-    let of = || auctions.iter();
-    Rowset::new()
-        .uuid("id", of().map(|a| Some(a.id.0)))
-        .int64("current_price", of().map(|a| Some(a.price.minor())))
-        .int32("bid_count", of().map(|a| a.bid_count))
-        .uuid("leader_id", of().map(|a| a.lead.map(|lead| lead.bidder.0)))
-        .int64("leader_maximum", of().map(|a| a.lead.map(|lead| lead.maximum.minor())))
-        .uuid("leader_bid_id", of().map(|a| a.lead.map(|lead| lead.bid.0)))
-        .time("ends_at", of().map(|a| a.ends_at))
-        .text("status", of().map(|a| Some(a.status.as_str().to_owned())))
-        .int64("sequence", of().map(|a| Some(a.sequence)))
-}
-
-/// The UPDATE that writes [`rows`] back.
-fn update_from(rows: &str) -> String {
-    format!(
-        "UPDATE auctions SET current_price = r.current_price, bid_count = r.bid_count, \
-         leader_id = r.leader_id, leader_maximum = r.leader_maximum, \
-         leader_bid_id = r.leader_bid_id, ends_at = r.ends_at, status = r.status, \
-         sequence = r.sequence FROM {rows} AS r WHERE auctions.id = r.id"
-    )
+pub fn save<'a>(auctions: impl IntoIterator<Item = &'a Auction>) -> Write {
+    let row = |auction: &Auction| auction::ActiveModel {
+        id: Unchanged(auction.id),
+        current_price: Set(auction.price.minor()),
+        bid_count: Set(auction.bid_count),
+        leader_id: Set(auction.lead.map(|lead| lead.bidder)),
+        leader_maximum: Set(auction.lead.map(|lead| lead.maximum.minor())),
+        leader_bid_id: Set(auction.lead.map(|lead| lead.bid)),
+        ends_at: Set(auction.ends_at),
+        status: Set(auction.status),
+        sequence: Set(auction.sequence),
+        ..Default::default()
+    };
+    bulk::update(&auctions.into_iter().map(row).collect::<Vec<_>>())
 }
 
 /// A new auction, whole, before its first event.
@@ -238,17 +250,6 @@ pub async fn insert(db: &impl ConnectionTrait, new: &NewAuction) -> Result<(), D
     Ok(())
 }
 
-/// New words for an auction; what is `None` stays.
-#[derive(Debug, Clone, Default)]
-pub struct Edit {
-    /// One line.
-    pub title: Option<String>,
-    /// Plain text.
-    pub description: Option<String>,
-    /// What kind of goods.
-    pub category: Option<CategoryId>,
-}
-
 /// How many auctions of a seller have not ended, counted to `most`.
 ///
 /// # Errors
@@ -258,12 +259,21 @@ pub async fn unended_of(
     seller: UserId,
     most: u32,
 ) -> Result<u64, DbErr> {
-    // Written as the index of these auctions says it.
-    let text = "SELECT id FROM auctions WHERE seller_id = $1 \
-                AND status IN ('OPEN', 'SCHEDULED') LIMIT $2";
-    let values = [seller.0.into(), i64::from(most).into()];
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), text, values);
-    Ok(u64::try_from(db.query_all_raw(statement).await?.len()).unwrap_or(u64::MAX))
+    let ids = auction::Entity::find()
+        .filter(auction::Column::SellerId.eq(seller))
+        .filter(is_unended())
+        .select_only()
+        .column(auction::Column::Id)
+        .limit(u64::from(most));
+    let ids = db.query_all(&ids.into_query()).await?;
+    Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX))
+}
+
+/// Written out, not as parameters: so that it is seen to be what the index of these auctions says.
+fn is_unended() -> SimpleExpr {
+    let written_out = |status: AuctionStatus| Expr::Constant(status.as_str().into());
+    let unended = [AuctionStatus::Open, AuctionStatus::Scheduled];
+    Expr::col((auction::Entity, auction::Column::Status)).is_in(unended.map(written_out))
 }
 
 /// Writes an auction's new words. Its row is locked already.
@@ -307,7 +317,7 @@ pub async fn views(
 }
 
 fn view(row: &QueryResult, table: &IncrementTable) -> Result<AuctionView, DbErr> {
-    let auction = judged(row)?;
+    let auction = Auction::try_from(Judged::from_query_result(row, "")?)?;
     let leader = users::joined(row, "leader")?;
     let state = AuctionState::of(&auction, table, |_| leader)
         .map_err(|_| corrupt("a price out of range"))?;

@@ -2,34 +2,16 @@
 
 use std::sync::Arc;
 
-use entity::{
-    bid,
-    ids::{AuctionId, BidId, UserId},
-};
+use entity::ids::{AuctionId, BidId, UserId};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Values};
 
 use super::{
     corrupt, money,
     page::Page,
-    rowset::{Rowset, Write, one_of},
+    rowset::{Rowset, one_of},
     users,
 };
 use crate::domain::{event::Bid, money::Money};
-
-/// Adds bids.
-pub fn insert(bids: &[bid::Model]) -> Write {
-    let of = || bids.iter();
-    Rowset::new()
-        .uuid("id", of().map(|b| Some(b.id.0)))
-        .uuid("auction_id", of().map(|b| Some(b.auction_id.0)))
-        .uuid("bidder_id", of().map(|b| Some(b.bidder_id.0)))
-        .int64("amount", of().map(|b| Some(b.amount)))
-        .int64("maximum", of().map(|b| Some(b.maximum)))
-        .int64("sequence", of().map(|b| Some(b.sequence)))
-        .bool("is_automatic", of().map(|b| b.is_automatic))
-        .time("placed_at", of().map(|b| b.placed_at))
-        .insert_into("bids")
-}
 
 fn columns() -> String {
     let bidder = users::columns("u", "bidder");
@@ -77,11 +59,10 @@ pub async fn of_auctions(
     let of = || pages.iter();
     let places = || (0_i64..).take(pages.len());
     let asked = Rowset::new()
-        .int64("n", places().map(Some))
-        .uuid("auction", of().map(|(auction, _)| Some(auction.0)))
-        // A sequence is at least 1.
-        .int64("below", of().map(|(_, bounds)| Some(bounds.below.max(0))))
-        .int64("above", of().map(|(_, bounds)| Some(bounds.above.max(0))));
+        .int64("n", places())
+        .uuid("auction", of().map(|(auction, _)| auction.0))
+        .int64("below", of().map(|(_, bounds)| bounds.below.max(0)))
+        .int64("above", of().map(|(_, bounds)| bounds.above.max(0)));
     let (columns, order) = (columns(), if backwards { "ASC" } else { "DESC" });
     let rows = "FROM bids WHERE auction_id = r.auction AND sequence < r.below \
                 AND sequence > r.above ORDER BY sequence";

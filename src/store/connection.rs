@@ -7,6 +7,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
+    sea_query::{Expr, Query},
     sqlx::{
         self, Connection,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -170,7 +171,9 @@ impl Db {
             clean!(pool.max_lifetime(None).idle_timeout(None), Distrust::default())
         });
         let monitor = connect(monitor).await?;
-        monitor.execute_unprepared("SELECT COUNT(*) FROM sqlite_schema").await?;
+        monitor
+            .query_one(Query::select().expr(Expr::val(1)).from("sqlite_schema").limit(1))
+            .await?;
         let file = SqliteConnectOptions::from_str(url).map_err(|_| malformed())?;
         let files = Files::of(file.get_filename())
             .map_err(|error| unusable(&format!("the database's files: {error}")))?;

@@ -1,11 +1,15 @@
 //! The deadlines of auctions: which is next, and what is due.
 
-use entity::{Time, ids::AuctionId};
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use entity::{Time, auction, enums::AuctionStatus, ids::AuctionId};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait},
+};
 
 use super::{
-    auctions::{Free, JUDGED, free, skip_locked},
-    rowset::one_of,
+    among::is_among,
+    auctions::{Free, skip_locked},
 };
 
 /// A deadline of an auction.
@@ -18,18 +22,30 @@ pub enum Deadline {
 }
 
 impl Deadline {
-    /// Its column, and the status of the auctions that have it before them: written out, so that
-    /// it is seen to be what the index of these auctions says.
-    fn column(self) -> (&'static str, &'static str) {
+    /// Its column, and the status of the auctions that have it before them.
+    fn column(self) -> (auction::Column, AuctionStatus) {
         match self {
-            Self::Opening => ("starts_at", "status = 'SCHEDULED'"),
-            Self::Ending => ("ends_at", "status = 'OPEN'"),
+            Self::Opening => (auction::Column::StartsAt, AuctionStatus::Scheduled),
+            Self::Ending => (auction::Column::EndsAt, AuctionStatus::Open),
         }
+    }
+
+    /// The auctions that have it before them, the earliest first, and none of `except`.
+    fn awaited(self, backend: DbBackend, except: &[AuctionId]) -> Select<auction::Entity> {
+        let (column, status) = self.column();
+        // Written out, not as a parameter: so that it is seen to be what the index of these
+        // auctions says.
+        let status = Expr::Constant(status.as_str().into());
+        let is_excepted = is_among(backend, auction::Column::Id, except.iter().map(|id| id.0));
+        auction::Entity::find()
+            .filter(Expr::col((auction::Entity, auction::Column::Status)).eq(status))
+            .filter(is_excepted.not())
+            .order_by_asc(column)
     }
 }
 
 /// How many rows are looked at for the next deadline: more than one, for one may be unreadable.
-const LOOKED_AT: usize = 16;
+const LOOKED_AT: u64 = 16;
 
 /// The next such deadline of an auction that is none of `except`.
 ///
@@ -40,16 +56,11 @@ pub async fn next_deadline(
     deadline: Deadline,
     except: &[AuctionId],
 ) -> Result<Option<Time>, DbErr> {
-    let backend = db.get_database_backend();
-    let (column, has_it) = deadline.column();
-    let (is_excepted, except) = one_of(backend, "id", 1, except.iter().map(|id| id.0));
-    let text = format!(
-        "SELECT {column} FROM auctions WHERE {has_it} AND NOT ({is_excepted}) \
-         ORDER BY {column} LIMIT {LOOKED_AT}"
-    );
-    let ask = Statement::from_sql_and_values(backend, text, [except]);
-    let rows = db.query_all_raw(ask).await?;
-    Ok(rows.iter().find_map(|row| row.try_get("", column).ok()))
+    let (column, _) = deadline.column();
+    let awaited = deadline.awaited(db.get_database_backend(), except);
+    let times = awaited.select_only().column(column).limit(LOOKED_AT);
+    let rows = db.query_all(&times.into_query()).await?;
+    Ok(rows.iter().find_map(|row| row.try_get("", column.as_str()).ok()))
 }
 
 /// Locks the auctions whose deadline is over at `now`, the longest overdue first: not those that
@@ -64,16 +75,8 @@ pub async fn lock_due(
     limit: u64,
     except: &[AuctionId],
 ) -> Result<Free, DbErr> {
-    let backend = db.get_database_backend();
-    let (column, has_it) = deadline.column();
-    let (is_excepted, except) = one_of(backend, "id", 2, except.iter().map(|id| id.0));
-    let skip = skip_locked(backend);
-    let text = format!(
-        "SELECT {JUDGED} FROM auctions WHERE {has_it} AND {column} <= $1 AND NOT ({is_excepted}) \
-         ORDER BY {column} LIMIT {limit} {skip}"
-    );
-    let values = [now.into(), except];
-    free(&db.query_all_raw(Statement::from_sql_and_values(backend, text, values)).await?)
+    let awaited = deadline.awaited(db.get_database_backend(), except);
+    skip_locked(db, awaited.filter(deadline.column().0.lte(now)).limit(limit)).await
 }
 
 /// Auctions whose deadline is over at `now`, the longest overdue first, and none of `except`;
@@ -88,14 +91,13 @@ pub async fn due(
     limit: u64,
     except: &[AuctionId],
 ) -> Result<Vec<AuctionId>, DbErr> {
-    let backend = db.get_database_backend();
-    let (column, has_it) = deadline.column();
-    let (is_excepted, except) = one_of(backend, "id", 2, except.iter().map(|id| id.0));
-    let text = format!(
-        "SELECT id FROM auctions WHERE {has_it} AND {column} <= $1 AND NOT ({is_excepted}) \
-         ORDER BY {column} LIMIT {limit}"
-    );
-    let values = [now.into(), except];
-    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, text, values)).await?;
-    rows.iter().map(|row| row.try_get("", "id")).collect()
+    let awaited = deadline.awaited(db.get_database_backend(), except);
+    awaited
+        .filter(deadline.column().0.lte(now))
+        .select_only()
+        .column(auction::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
 }

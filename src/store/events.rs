@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use entity::{Time, ids::AuctionId};
+use entity::{Time, auction_event, ids::AuctionId};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 
 use super::{
+    bulk::{self, Write},
     corrupt, money,
-    rowset::{Rowset, Write},
+    rowset::Rowset,
     users,
 };
 use crate::{
@@ -18,21 +19,21 @@ use crate::{
 
 /// Adds events; the database refuses a number that is taken.
 pub fn insert(events: &[Event]) -> Write {
-    let of = || events.iter();
-    Rowset::new()
-        .uuid("auction_id", of().map(|e| Some(e.auction.0)))
-        .int64("sequence", of().map(|e| Some(e.sequence())))
-        .text("kind", of().map(|e| Some(e.kind.as_str().to_owned())))
-        .time("at", of().map(|e| e.at))
-        .uuid("bid_id", of().map(|e| e.bid.as_ref().map(|bid| bid.id.0)))
-        .text("status", of().map(|e| Some(e.state.status.as_str().to_owned())))
-        .int64("current_price", of().map(|e| Some(e.state.price.minor())))
-        .int64("minimum_bid", of().map(|e| Some(e.state.minimum_bid.minor())))
-        .int32("bid_count", of().map(|e| e.state.bid_count))
-        .uuid("leader_id", of().map(|e| e.state.leader.as_ref().map(|leader| leader.id.0)))
-        .text("reserve_status", of().map(|e| Some(e.state.reserve_status.as_str().to_owned())))
-        .time("ends_at", of().map(|e| e.state.ends_at))
-        .insert_into("auction_events")
+    let row = |event: &Event| auction_event::Model {
+        auction_id: event.auction,
+        sequence: event.sequence(),
+        kind: event.kind,
+        at: event.at,
+        bid_id: event.bid.as_ref().map(|bid| bid.id),
+        status: event.state.status,
+        current_price: event.state.price.minor(),
+        minimum_bid: event.state.minimum_bid.minor(),
+        bid_count: event.state.bid_count,
+        leader_id: event.state.leader.as_ref().map(|leader| leader.id),
+        reserve_status: event.state.reserve_status,
+        ends_at: event.state.ends_at,
+    };
+    bulk::insert(&events.iter().map(row).collect::<Vec<_>>())
 }
 
 /// What an event is read from; `source` says which events.
@@ -96,8 +97,8 @@ pub async fn after_each(
     limit: i64,
 ) -> Result<Vec<Arc<Event>>, DbErr> {
     let places = Rowset::new()
-        .uuid("auction_id", places.iter().map(|(auction, _)| Some(auction.0)))
-        .int64("after", places.iter().map(|(_, after)| Some(*after)));
+        .uuid("auction_id", places.iter().map(|(auction, _)| auction.0))
+        .int64("after", places.iter().map(|(_, after)| *after));
     let ask = places.statement(db.get_database_backend(), |rows| {
         let newer = "e.auction_id = r.auction_id AND e.sequence > r.after";
         let source = format!("{rows} AS r JOIN auction_events e ON {newer}");
@@ -139,7 +140,7 @@ pub async fn last_before(
     moment: Time,
 ) -> Result<Vec<(AuctionId, i64)>, DbErr> {
     let asked = Rowset::new()
-        .uuid("auction_id", auctions.iter().map(|auction| Some(auction.0)))
+        .uuid("auction_id", auctions.iter().map(|auction| auction.0))
         .time("moment", auctions.iter().map(|_| moment));
     let ask = asked.statement(db.get_database_backend(), |rows| {
         format!(

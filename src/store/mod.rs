@@ -1,12 +1,14 @@
 //! The only code that queries: functions over `&impl ConnectionTrait`, one file a table or a
-//! use. It knows no rules. Statements on the hot path are written out and set-wise, with one
-//! stable shape each, so that they stay prepared.
+//! use. It knows no rules. Rows are locked through SeaORM's entities; what a batch writes is
+//! written set-wise by `bulk`. Each statement has one stable shape, so that it stays prepared.
 
+mod among;
 pub mod auction_page;
 mod auction_search;
 pub mod auctions;
 pub mod audit;
 pub mod bids;
+pub mod bulk;
 pub mod bus_secret;
 pub mod categories;
 pub mod commit_marker;
@@ -24,7 +26,7 @@ pub mod page;
 pub mod probe;
 pub mod reader;
 pub mod regions;
-pub mod rowset;
+mod rowset;
 pub mod sessions;
 pub mod transaction;
 pub mod transfers;

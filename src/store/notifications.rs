@@ -13,21 +13,8 @@ use sea_orm::{
 
 use super::{
     page::Page,
-    rowset::{Rowset, Write, one_of},
+    rowset::{Rowset, one_of},
 };
-
-/// Adds notifications.
-pub fn insert(new: &[notification::Model]) -> Write {
-    let of = || new.iter();
-    Rowset::new()
-        .uuid("id", of().map(|n| Some(n.id.0)))
-        .uuid("user_id", of().map(|n| Some(n.user_id.0)))
-        .text("kind", of().map(|n| Some(n.kind.as_str().to_owned())))
-        .uuid("auction_id", of().map(|n| Some(n.auction_id.0)))
-        .time("at", of().map(|n| n.at))
-        .bool("is_read", of().map(|n| n.is_read))
-        .insert_into("notifications")
-}
 
 /// Written out, not as a parameter: so that it is seen to be what the index of the unread says.
 fn unread() -> SimpleExpr {
@@ -120,7 +107,7 @@ pub async fn since(
         format!("FROM notifications WHERE user_id = {user} ORDER BY id DESC LIMIT {NEWEST}")
     };
     let backend = db.get_database_backend();
-    let of_users = Rowset::new().uuid("id", users.iter().map(|id| Some(id.0)));
+    let of_users = Rowset::new().uuid("id", users.iter().map(|id| id.0));
     let mut ask = of_users.statement(backend, |rows| match backend {
         DbBackend::Postgres => format!(
             "SELECT n.* FROM {rows} AS u CROSS JOIN LATERAL (SELECT * {}) AS n \

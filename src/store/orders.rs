@@ -2,28 +2,18 @@
 
 use entity::{
     Time,
+    enums::OrderStatus,
     ids::{AuctionId, OrderId, UserId},
     order,
 };
 use sea_orm::{
-    ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, Statement,
-    sea_query::{Expr, SimpleExpr},
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QueryResult, QuerySelect, QueryTrait, Select, Statement,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
 use super::{page::Page, rowset::one_of};
-
-/// Adds orders.
-///
-/// # Errors
-/// When the database refuses: among others when an auction has one already.
-pub async fn insert(db: &impl ConnectionTrait, orders: &[order::Model]) -> Result<(), DbErr> {
-    let rows = orders.iter().cloned().map(|order| order.into_active_model().reset_all());
-    order::Entity::insert_many(rows).exec_without_returning(db).await?;
-    Ok(())
-}
 
 /// Writes back where an order stands.
 ///
@@ -105,7 +95,8 @@ pub async fn of_user(
 
 /// Written out, not as a parameter: so that it is seen to be what the index of these orders says.
 fn is_handed_over() -> SimpleExpr {
-    Expr::cust("status = 'HANDED_OVER'")
+    let handed_over = Expr::Constant(OrderStatus::HandedOver.as_str().into());
+    Expr::col((order::Entity, order::Column::Status)).eq(handed_over)
 }
 
 /// How many rows are looked at for the next deadline: more than one, for one may be unreadable.

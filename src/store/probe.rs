@@ -1,9 +1,9 @@
 //! Asking the database how it is, on a connection of its own, so that nobody waits behind it and
-//! it waits behind nobody.
+//! it waits behind nobody. SeaORM has no words for SQLite's PRAGMA.
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sea_query::{Expr, ExprTrait, Func, Query},
 };
 
 use super::connection::Db;
@@ -16,13 +16,16 @@ pub async fn read(db: &Db) -> Result<(), DbErr> {
     if let Some(files) = &db.files {
         files.check()?;
     }
-    let text = match db.backend() {
+    let mut is_read_only = Query::select();
+    match db.backend() {
         DbBackend::Postgres => {
-            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS ro"
+            let setting = Func::cust("current_setting").arg("transaction_read_only");
+            let is_standby = Expr::from(Func::cust("pg_is_in_recovery"));
+            is_read_only.expr_as(is_standby.or(Expr::from(setting).cast_as("bool")), "ro")
         }
-        _ => "SELECT FALSE AS ro FROM sqlite_schema LIMIT 1",
+        _ => is_read_only.expr_as(false, "ro").from("sqlite_schema").limit(1),
     };
-    let row = db.monitor.query_one_raw(Statement::from_string(db.backend(), text)).await?;
+    let row = db.monitor.query_one(&is_read_only).await?;
     match row.map(|row| row.try_get("", "ro")).transpose()? {
         Some(true) => Err(DbErr::Custom(READ_ONLY.to_owned())),
         _ => Ok(()),
@@ -44,12 +47,15 @@ pub async fn write(db: &Db) -> Result<(), DbErr> {
             ..Default::default()
         })
         .await?;
-    let text = match db.backend() {
+    match db.backend() {
         // A transaction with a number is written to the log when it commits.
-        DbBackend::Postgres => "SELECT pg_current_xact_id()",
+        DbBackend::Postgres => {
+            tx.query_one(Query::select().expr(Func::cust("pg_current_xact_id"))).await?;
+        }
         // Nobody uses it, and it is always written.
-        _ => "PRAGMA user_version = 0",
-    };
-    tx.execute_unprepared(text).await?;
+        _ => {
+            tx.execute_unprepared("PRAGMA user_version = 0").await?;
+        }
+    }
     tx.commit().await
 }

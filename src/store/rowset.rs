@@ -1,10 +1,11 @@
-//! Many rows in one statement of one shape, whatever their number: arrays through `unnest` on
-//! Postgres, one JSON document through `json_each` on SQLite.
+//! Sets of rows that a question is asked of, in one statement of one shape whatever their number:
+//! arrays through `unnest` on Postgres, one JSON document through `json_each` on SQLite. What is
+//! written set-wise is in `bulk`.
 
 use chrono::SecondsFormat;
 use entity::Time;
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, Statement, Value,
+    DbBackend, Statement, Value,
     sea_query::{ArrayType, Nullable, ValueType},
 };
 use serde_json::Value as Json;
@@ -12,59 +13,34 @@ use uuid::Uuid;
 
 /// A set of rows, held column by column.
 #[derive(Debug, Default)]
-pub struct Rowset {
+pub(super) struct Rowset {
     columns: Vec<(&'static str, Column)>,
 }
 
 #[derive(Debug)]
 enum Column {
-    Uuid(Vec<Option<Uuid>>),
-    Int64(Vec<Option<i64>>),
-    Int32(Vec<i32>),
-    Bool(Vec<bool>),
-    Text(Vec<Option<String>>),
+    Uuid(Vec<Uuid>),
+    Int64(Vec<i64>),
     Time(Vec<Time>),
 }
 
 impl Rowset {
     /// Without columns yet. Every column must get as many values as the others.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A column of ids. A nil UUID stands for no value.
-    #[must_use]
-    pub fn uuid(self, name: &'static str, values: impl Iterator<Item = Option<Uuid>>) -> Self {
+    /// A column of ids.
+    pub fn uuid(self, name: &'static str, values: impl Iterator<Item = Uuid>) -> Self {
         self.with(name, Column::Uuid(values.collect()))
     }
 
-    /// A column of whole numbers; money among them, which is never below zero.
-    #[must_use]
-    pub fn int64(self, name: &'static str, values: impl Iterator<Item = Option<i64>>) -> Self {
+    /// A column of whole numbers.
+    pub fn int64(self, name: &'static str, values: impl Iterator<Item = i64>) -> Self {
         self.with(name, Column::Int64(values.collect()))
     }
 
-    /// A column of small whole numbers.
-    #[must_use]
-    pub fn int32(self, name: &'static str, values: impl Iterator<Item = i32>) -> Self {
-        self.with(name, Column::Int32(values.collect()))
-    }
-
-    /// A column of truth values.
-    #[must_use]
-    pub fn bool(self, name: &'static str, values: impl Iterator<Item = bool>) -> Self {
-        self.with(name, Column::Bool(values.collect()))
-    }
-
-    /// A column of texts. An empty text stands for no value.
-    #[must_use]
-    pub fn text(self, name: &'static str, values: impl Iterator<Item = Option<String>>) -> Self {
-        self.with(name, Column::Text(values.collect()))
-    }
-
     /// A column of instants.
-    #[must_use]
     pub fn time(self, name: &'static str, values: impl Iterator<Item = Time>) -> Self {
         self.with(name, Column::Time(values.collect()))
     }
@@ -74,57 +50,30 @@ impl Rowset {
         self
     }
 
-    /// All rows, added to `table`.
-    pub fn insert_into(self, table: &'static str) -> Write {
-        let names = self.names();
-        self.write(move |rows| {
-            format!("INSERT INTO {table} ({names}) SELECT {names} FROM {rows} AS r")
-        })
-    }
-
-    /// The change that `text` makes of the rows, which it is given as a table source with this
-    /// set's column names.
-    pub fn write(self, text: impl FnOnce(&str) -> String + Send + 'static) -> Write {
-        Write { rows: self, text: Box::new(text) }
-    }
-
-    /// The statement that `text` makes around the rows.
+    /// The statement that `text` makes around the rows, which it is given as a table source with
+    /// this set's column names.
     pub fn statement(self, backend: DbBackend, text: impl FnOnce(&str) -> String) -> Statement {
-        let (source, values) = self.source(backend, 1);
+        let (source, values) = match backend {
+            DbBackend::Postgres => self.unnest(),
+            _ => self.json(),
+        };
         Statement::from_sql_and_values(backend, text(&source), values)
     }
 
-    /// The rows as a table source, with its parameters from `first` on.
-    fn source(self, backend: DbBackend, first: usize) -> (String, Vec<Value>) {
-        match backend {
-            DbBackend::Postgres => self.unnest(first),
-            _ => self.json(first),
-        }
-    }
-
-    fn names(&self) -> String {
-        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-    }
-
-    fn unnest(self, first: usize) -> (String, Vec<Value>) {
-        let names = self.names();
-        let mut selected = Vec::new();
-        let mut arrays = Vec::new();
-        let mut values = Vec::new();
-        for (place, (name, column)) in (first..).zip(self.columns) {
-            let (sql_type, absent, value) = column.into_array();
+    fn unnest(self) -> (String, Vec<Value>) {
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        let (mut arrays, mut values) = (Vec::new(), Vec::new());
+        for (place, (_, column)) in (1..).zip(self.columns) {
+            let (sql_type, value) = column.into_array();
             arrays.push(format!("${place}::{sql_type}[]"));
-            selected.push(match absent {
-                Some(absent) => format!("NULLIF({name}, {absent}) AS {name}"),
-                None => name.to_owned(),
-            });
             values.push(value);
         }
-        let (selected, arrays) = (selected.join(", "), arrays.join(", "));
-        (format!("(SELECT {selected} FROM unnest({arrays}) AS u ({names}))"), values)
+        let arrays = arrays.join(", ");
+        (format!("(SELECT {names} FROM unnest({arrays}) AS u ({names}))"), values)
     }
 
-    fn json(self, first: usize) -> (String, Vec<Value>) {
+    fn json(self) -> (String, Vec<Value>) {
         let selected: Vec<_> = self
             .columns
             .iter()
@@ -145,67 +94,17 @@ impl Rowset {
         }
         let document = Json::from(rows).to_string();
         let selected = selected.join(", ");
-        (format!("(SELECT {selected} FROM json_each(${first}))"), vec![document.into()])
+        (format!("(SELECT {selected} FROM json_each($1))"), vec![document.into()])
     }
-}
-
-/// A set of rows, and the change that is made of them.
-#[must_use]
-pub struct Write {
-    rows: Rowset,
-    text: Box<dyn FnOnce(&str) -> String + Send>,
-}
-
-/// Makes several changes, each of another table: on Postgres in one statement, so in one round
-/// trip under the locks; on SQLite, where a round trip costs nothing, one after another.
-///
-/// # Errors
-/// When the database refuses any of them, its CHECKs included.
-pub async fn write(
-    db: &impl ConnectionTrait,
-    writes: impl IntoIterator<Item = Write>,
-) -> Result<(), DbErr> {
-    let backend = db.get_database_backend();
-    if backend != DbBackend::Postgres {
-        for Write { rows, text } in writes {
-            db.execute_raw(rows.statement(backend, text)).await?;
-        }
-        return Ok(());
-    }
-    let (mut texts, mut values) = (Vec::new(), Vec::new());
-    for Write { rows, text } in writes {
-        let (source, more) = rows.source(backend, values.len() + 1);
-        texts.push(text(&source));
-        values.extend(more);
-    }
-    let Some(last) = texts.pop() else { return Ok(()) };
-    let others: Vec<_> =
-        texts.iter().enumerate().map(|(place, text)| format!("w{place} AS ({text})")).collect();
-    let text = match others.is_empty() {
-        true => last,
-        false => format!("WITH {} {last}", others.join(", ")),
-    };
-    db.execute_raw(Statement::from_sql_and_values(backend, text, values)).await?;
-    Ok(())
 }
 
 impl Column {
-    /// Its Postgres type, the value that stands for NULL (the driver's arrays hold none), and the
-    /// array.
-    fn into_array(self) -> (&'static str, Option<&'static str>, Value) {
+    /// Its Postgres type, and the array.
+    fn into_array(self) -> (&'static str, Value) {
         match self {
-            Self::Uuid(v) => (
-                "uuid",
-                Some("'00000000-0000-0000-0000-000000000000'::uuid"),
-                array(v.into_iter().map(Option::unwrap_or_default)),
-            ),
-            Self::Int64(v) => ("int8", Some("-1"), array(v.into_iter().map(|n| n.unwrap_or(-1)))),
-            Self::Int32(v) => ("int4", None, array(v)),
-            Self::Bool(v) => ("bool", None, array(v)),
-            Self::Text(v) => {
-                ("text", Some("''"), array(v.into_iter().map(Option::unwrap_or_default)))
-            }
-            Self::Time(v) => ("timestamptz", None, array(v)),
+            Self::Uuid(v) => ("uuid", array(v)),
+            Self::Int64(v) => ("int8", array(v)),
+            Self::Time(v) => ("timestamptz", array(v)),
         }
     }
 
@@ -214,11 +113,8 @@ impl Column {
             values.into_iter().map(f).collect()
         }
         match self {
-            Self::Uuid(v) => list(v, |id| id.map(|id| id.simple().to_string()).into()),
+            Self::Uuid(v) => list(v, |id| id.simple().to_string().into()),
             Self::Int64(v) => list(v, Json::from),
-            Self::Int32(v) => list(v, Json::from),
-            Self::Bool(v) => list(v, |b| u8::from(b).into()),
-            Self::Text(v) => list(v, Json::from),
             // As the driver writes a time, so that texts compare as times do.
             Self::Time(v) => list(v, |t| t.to_rfc3339_opts(SecondsFormat::AutoSi, false).into()),
         }
@@ -233,8 +129,7 @@ fn array<T: Into<Value> + ValueType + Nullable>(values: impl IntoIterator<Item =
 
 /// `column` is one of the ids that the parameter at `place` holds, and that parameter. One alone is
 /// asked for by itself: for lists, whose lengths it then knows, Postgres goes on planning anew.
-#[must_use]
-pub fn one_of(
+pub(super) fn one_of(
     backend: DbBackend,
     column: &str,
     place: usize,

@@ -17,6 +17,7 @@ use entity::Time;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    sea_query::{Func, Query},
 };
 
 use super::{connection::Db, distrust::Distrust, fault::Fault, files::Files};
@@ -157,6 +158,6 @@ pub async fn now(db: &impl ConnectionTrait) -> Result<Option<Time>, DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(None);
     }
-    let ask = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
-    db.query_one_raw(ask).await?.map(|row| row.try_get("", "now")).transpose()
+    let now = Query::select().expr_as(Func::cust("clock_timestamp"), "now").take();
+    db.query_one(&now).await?.map(|row| row.try_get("", "now")).transpose()
 }

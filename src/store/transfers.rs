@@ -3,7 +3,7 @@
 use entity::{
     Time,
     enums::TransferKind,
-    ids::{AuctionId, BidId, TransferId, UserId},
+    ids::{AuctionId, TransferId, UserId},
     transfer,
 };
 use sea_orm::{
@@ -11,46 +11,24 @@ use sea_orm::{
     Statement,
 };
 
-use super::{
-    page::Page,
-    rowset::{Rowset, Write, one_of},
-};
-use crate::domain::{ledger, money::Money};
+use super::{page::Page, rowset::one_of};
+use crate::domain::ledger::{self, Movement};
 
-/// A transfer to record.
-#[derive(Debug, Clone)]
-pub struct NewTransfer {
-    /// Its id.
-    pub id: TransferId,
-    /// Whose money.
-    pub user: UserId,
-    /// Why.
-    pub kind: TransferKind,
-    /// How much.
-    pub amount: Money,
-    /// For which auction.
-    pub auction: Option<AuctionId>,
-    /// By which bid.
-    pub bid: Option<BidId>,
-    /// When.
-    pub at: Time,
-}
-
-/// Adds transfers.
-pub fn insert(new: &[NewTransfer]) -> Write {
-    let of = || new.iter();
-    let accounts = |t: &NewTransfer| ledger::accounts(t.kind);
-    Rowset::new()
-        .uuid("id", of().map(|t| Some(t.id.0)))
-        .uuid("user_id", of().map(|t| Some(t.user.0)))
-        .text("from_account", of().map(|t| Some(accounts(t).0.as_str().to_owned())))
-        .text("to_account", of().map(|t| Some(accounts(t).1.as_str().to_owned())))
-        .int64("amount", of().map(|t| Some(t.amount.minor())))
-        .text("kind", of().map(|t| Some(t.kind.as_str().to_owned())))
-        .uuid("auction_id", of().map(|t| t.auction.map(|auction| auction.0)))
-        .uuid("bid_id", of().map(|t| t.bid.map(|bid| bid.0)))
-        .time("at", of().map(|t| t.at))
-        .insert_into("transfers")
+/// The row of a movement of money.
+#[must_use]
+pub fn row(movement: &Movement, auction: Option<AuctionId>, at: Time) -> transfer::Model {
+    let (from_account, to_account) = ledger::accounts(movement.kind);
+    transfer::Model {
+        id: TransferId::new(),
+        user_id: movement.user,
+        from_account,
+        to_account,
+        amount: movement.amount.minor(),
+        kind: movement.kind,
+        auction_id: auction,
+        bid_id: movement.bid,
+        at,
+    }
 }
 
 /// The transfers of these ids, in no order.

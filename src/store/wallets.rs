@@ -2,15 +2,22 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use entity::{Time, ids::UserId, wallet};
+use entity::{Time, blocked_bidder, ids::UserId, user, wallet};
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, Statement,
+    ActiveValue::{Set, Unchanged},
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, QueryTrait, Statement,
+    sea_query::{
+        Asterisk, CommonTableExpression, Expr, ExprTrait, Func, LockBehavior, LockType, Query,
+        SelectStatement, WithClause, WithQuery,
+    },
 };
-use uuid::Uuid;
 
 use super::{
+    among::is_among,
+    bulk::{self, Write},
     corrupt, money,
-    rowset::{Rowset, Write, one_of},
+    rowset::one_of,
     users,
 };
 use crate::domain::{ledger::Balances, user::User};
@@ -52,10 +59,12 @@ pub struct Locked {
 /// When the database refuses.
 pub async fn lock(
     db: &impl ConnectionTrait,
-    users: impl Iterator<Item = UserId>,
-    sellers: impl Iterator<Item = UserId>,
+    users: impl IntoIterator<Item = UserId>,
+    sellers: impl IntoIterator<Item = UserId>,
 ) -> Result<Locked, DbErr> {
-    lock_with(db, users, sellers, "FOR UPDATE OF w").await
+    let mut held = selected(db.get_database_backend(), users, sellers);
+    held.lock_with_tables(LockType::Update, [wallet::Entity]);
+    read(db, held).await
 }
 
 /// The same, but of those wallets alone that nobody else holds.
@@ -64,55 +73,77 @@ pub async fn lock(
 /// When the database refuses.
 pub async fn lock_free(
     db: &impl ConnectionTrait,
-    users: impl Iterator<Item = UserId>,
-    sellers: impl Iterator<Item = UserId>,
+    users: impl IntoIterator<Item = UserId>,
+    sellers: impl IntoIterator<Item = UserId>,
 ) -> Result<Locked, DbErr> {
-    lock_with(db, users, sellers, "FOR UPDATE OF w SKIP LOCKED").await
+    let mut held = selected(db.get_database_backend(), users, sellers);
+    let skip = LockBehavior::SkipLocked;
+    held.lock_with_tables_behavior(LockType::Update, [wallet::Entity], skip);
+    read(db, held).await
 }
 
-async fn lock_with(
-    db: &impl ConnectionTrait,
-    users: impl Iterator<Item = UserId>,
-    sellers: impl Iterator<Item = UserId>,
-    lock: &str,
-) -> Result<Locked, DbErr> {
-    let backend = db.get_database_backend();
-    let (is_one, ids) = one_of(backend, "w.user_id", 1, users.map(|id| id.0));
-    let (by_one, sellers) = one_of(backend, "b.seller_id", 2, sellers.map(|id| id.0));
-    let from = format!("FROM blocked_bidders b WHERE b.bidder_id = w.user_id AND {by_one}");
-    let owner = users::columns("u", "owner");
-    let text = match backend {
-        // The clock is read outside of what locks: inside, each row's would be read before its
-        // lock was waited for. The last row's is after all of them.
-        DbBackend::Postgres => format!(
-            "WITH held AS MATERIALIZED (SELECT w.available, w.locked, {owner}, \
-             (SELECT string_agg(b.seller_id::text, ',') {from}) AS blockers \
-             FROM wallets w JOIN users u ON u.id = w.user_id \
-             WHERE {is_one} ORDER BY w.user_id {lock}) \
-             SELECT held.*, clock_timestamp() AS now FROM held"
-        ),
-        _ => format!(
-            "SELECT w.available, w.locked, {owner}, \
-             (SELECT group_concat(hex(b.seller_id)) {from}) AS blockers \
-             FROM wallets w JOIN users u ON u.id = w.user_id WHERE {is_one} ORDER BY w.user_id"
-        ),
+/// A row for each wallet, or for each of the sellers who block its owner.
+fn selected(
+    backend: DbBackend,
+    users: impl IntoIterator<Item = UserId>,
+    sellers: impl IntoIterator<Item = UserId>,
+) -> SelectStatement {
+    use blocked_bidder::Column::{BidderId, SellerId};
+    let is_owner = Expr::col((user::Entity, user::Column::Id));
+    let is_owner = is_owner.equals((wallet::Entity, wallet::Column::UserId));
+    let blocks = Expr::col((blocked_bidder::Entity, BidderId))
+        .equals((wallet::Entity, wallet::Column::UserId))
+        .and(is_among(backend, SellerId, sellers.into_iter().map(|id| id.0)));
+    let owned = is_among(backend, wallet::Column::UserId, users.into_iter().map(|id| id.0));
+    wallet::Entity::find()
+        .filter(owned)
+        .order_by_asc(wallet::Column::UserId)
+        .select_only()
+        .columns([wallet::Column::Available, wallet::Column::Locked])
+        .column_as(user::Column::Id, "owner_id")
+        .column_as(user::Column::Username, "owner_username")
+        .column_as(user::Column::HomeRegionId, "owner_home_region_id")
+        .column_as(user::Column::JoinedAt, "owner_joined_at")
+        .column_as(SellerId, "blocked_by")
+        .into_query()
+        .inner_join(user::Entity, is_owner)
+        .left_join(blocked_bidder::Entity, blocks)
+        .take()
+}
+
+async fn read(db: &impl ConnectionTrait, held: SelectStatement) -> Result<Locked, DbErr> {
+    let is_postgres = db.get_database_backend() == DbBackend::Postgres;
+    let rows = match is_postgres {
+        true => db.query_all(&with_clock(held)).await?,
+        false => db.query_all(&held).await?,
     };
-    let ask = Statement::from_sql_and_values(backend, text, [ids, sellers]);
-    let rows = db.query_all_raw(ask).await?;
     let mut found = Locked::default();
     for row in &rows {
         let wallet = locked(row)?;
-        let blockers = row.try_get::<Option<String>>("", "blockers")?.unwrap_or_default();
-        for blocker in blockers.split(',').filter(|text| !text.is_empty()) {
-            let seller = Uuid::try_parse(blocker).map_err(|_| corrupt("a blocker's id"))?;
-            found.blocked.insert((UserId(seller), wallet.user.id));
+        let owner = wallet.user.id;
+        if let Some(seller) = row.try_get("", "blocked_by")? {
+            found.blocked.insert((seller, owner));
         }
-        found.wallets.push(wallet);
+        if found.wallets.last().is_none_or(|last: &LockedWallet| last.user.id != owner) {
+            found.wallets.push(wallet);
+        }
     }
-    if let (DbBackend::Postgres, Some(row)) = (backend, rows.last()) {
+    if let Some(row) = rows.last().filter(|_| is_postgres) {
         found.now = Some(row.try_get("", "now")?);
     }
     Ok(found)
+}
+
+/// The clock is read outside of what locks: inside, each row's would be read before its lock was
+/// waited for. The last row's is after all of them.
+fn with_clock(held: SelectStatement) -> WithQuery {
+    let held = CommonTableExpression::new().query(held).table_name("held").to_owned();
+    Query::select()
+        .column(("held", Asterisk))
+        .expr_as(Func::cust("clock_timestamp"), "now")
+        .from("held")
+        .take()
+        .with(WithClause::new().cte(held).to_owned())
 }
 
 fn locked(row: &QueryResult) -> Result<LockedWallet, DbErr> {
@@ -126,18 +157,13 @@ fn locked(row: &QueryResult) -> Result<LockedWallet, DbErr> {
 }
 
 /// Writes back the balances of locked wallets.
-pub fn save(wallets: &[(UserId, Balances)]) -> Write {
-    let of = || wallets.iter();
-    Rowset::new()
-        .uuid("user_id", of().map(|(user, _)| Some(user.0)))
-        .int64("available", of().map(|(_, b)| Some(b.available.minor())))
-        .int64("locked", of().map(|(_, b)| Some(b.locked.minor())))
-        .write(|rows| {
-            format!(
-                "UPDATE wallets SET available = r.available, locked = r.locked FROM {rows} AS r \
-                 WHERE wallets.user_id = r.user_id"
-            )
-        })
+pub fn save(wallets: impl IntoIterator<Item = (UserId, Balances)>) -> Write {
+    let row = |(user, balances): (UserId, Balances)| wallet::ActiveModel {
+        user_id: Unchanged(user),
+        available: Set(balances.available.minor()),
+        locked: Set(balances.locked.minor()),
+    };
+    bulk::update(&wallets.into_iter().map(row).collect::<Vec<_>>())
 }
 
 /// A wallet's balances, unlocked.

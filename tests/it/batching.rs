@@ -19,7 +19,7 @@ use entity::{
 use futures_util::{FutureExt, future::join_all};
 use neighborbid::{
     domain::refusal::Code,
-    engine::{BidOutcome, Error, LaneSettings, PlaceBid, Session},
+    engine::{BidOutcome, Error, LaneSettings, Session},
     store::{
         auctions,
         connection::Db,
@@ -28,6 +28,7 @@ use neighborbid::{
 };
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 
+use crate::support::requests::{BidRequest, bid_request, key_of};
 use crate::support::{
     TestDatabase, TestHouse,
     books::Books,
@@ -59,18 +60,12 @@ async fn poll_once(placing: &mut Placing) -> Option<Result<BidOutcome, Error>> {
     .await
 }
 
-fn ask(bidder: &Session, auction: AuctionId, amount: i64) -> PlaceBid {
-    PlaceBid {
-        bidder: bidder.user.id,
-        auction,
-        amount: money(amount),
-        maximum: None,
-        idempotency_key: None,
-    }
+fn ask(bidder: &Session, auction: AuctionId, amount: i64) -> BidRequest {
+    bid_request(bidder.user.id, auction, money(amount), None, None)
 }
 
-fn keyed(bid: PlaceBid, key: &str) -> PlaceBid {
-    PlaceBid { idempotency_key: Some(key.to_owned()), ..bid }
+fn keyed(bid: BidRequest, key: &str) -> BidRequest {
+    BidRequest { key: Some(key_of(key)), ..bid }
 }
 
 /// A lane that is blocked: what is sent now waits in it.
@@ -96,7 +91,7 @@ impl Bench {
         Self { house, other: db.open().await, gate, first, ann, ben, lamp, vase }
     }
 
-    fn place(&self, bid: PlaceBid) -> Placing {
+    fn place(&self, bid: BidRequest) -> Placing {
         let engine = Arc::clone(&self.house.engine);
         Box::pin(async move { engine.place_bid(bid).await })
     }
@@ -135,7 +130,7 @@ impl Bench {
     }
 
     /// Sends bids into the blocked lane, in this order.
-    async fn send(&self, bids: impl IntoIterator<Item = PlaceBid>) -> Vec<Placing> {
+    async fn send(&self, bids: impl IntoIterator<Item = BidRequest>) -> Vec<Placing> {
         let mut sent = Vec::new();
         for bid in bids {
             let mut placing = self.place(bid);
@@ -146,7 +141,7 @@ impl Bench {
     }
 
     /// Has these bids judged in one batch, in this order.
-    async fn judge(&self, bids: impl IntoIterator<Item = PlaceBid>) -> Vec<BidOutcome> {
+    async fn judge(&self, bids: impl IntoIterator<Item = BidRequest>) -> Vec<BidOutcome> {
         let blocked = self.block(10_000).await;
         let sent = self.send(bids).await;
         assert_eq!(code(&blocked.release().await), None);
@@ -281,7 +276,7 @@ on_both! {
         let bench = Bench::new(db, 64, 64).await;
         let Bench { ann, ben, lamp, house, .. } = &bench;
         let blocked = bench.block(10_000).await;
-        let nobody = PlaceBid { bidder: UserId::new(), ..ask(ann, *lamp, 11_000) };
+        let nobody = BidRequest { bidder: UserId::new(), ..ask(ann, *lamp, 11_000) };
         let sent = bench.send([
             ask(ann, *lamp, 10_000),
             ask(ben, *lamp, 9_000),

@@ -10,10 +10,11 @@ use std::{
     time::Duration,
 };
 
-use neighborbid::engine::{Error, PlaceBid};
+use neighborbid::engine::Error;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
+use crate::support::requests::bid_request;
 use crate::support::{
     TestDatabase, TestHouse, bidder,
     binary::{self, Server},
@@ -126,13 +127,13 @@ async fn a_bid_that_finds_no_room_is_not_acknowledged_and_spoils_no_later_one() 
     for n in 0..60 {
         let limit = format!("PRAGMA max_page_count = {}", pages + n / 6);
         house.db.write.execute_unprepared(&limit).await.unwrap();
-        let bid = PlaceBid {
-            bidder: ann.user.id,
-            auction: lamp,
-            amount: money(100_000 + n * 50_000),
-            maximum: None,
-            idempotency_key: Some("k".repeat(150) + &n.to_string()),
-        };
+        let bid = bid_request(
+            ann.user.id,
+            lamp,
+            money(100_000 + n * 50_000),
+            None,
+            Some(&("k".repeat(150) + &n.to_string())),
+        );
         match house.engine.place_bid(bid).await {
             Ok(outcome) => acknowledged.push(outcome.bid.unwrap().id),
             Err(Error::Overloaded | Error::Held) => {

@@ -7,12 +7,13 @@ use std::{iter, sync::Arc, time::Duration};
 use entity::ids::AuctionId;
 use futures_util::future::join_all;
 use neighborbid::{
-    engine::{BidOutcome, Engine, LaneSettings, PlaceBid, Session},
+    engine::{BidOutcome, Engine, LaneSettings, Session},
     store::{auctions, connection::Db, transaction, wallets},
 };
 use sea_orm::ConnectionTrait;
 use tokio::sync::oneshot;
 
+use crate::support::requests::bid_request;
 use crate::support::{
     TestHouse,
     bidder::{self, Note, Outcome, Tally},
@@ -203,13 +204,13 @@ async fn a_key_in_a_doubtful_commit_counts_once() {
     shaken(async |shaky| {
         let Shaky { house, proxy, ann, ben, lamp, .. } = shaky;
         for (amount, how) in [(10_000, How::Before), (20_000, How::After)] {
-            let bid = PlaceBid {
-                bidder: ann.user.id,
-                auction: *lamp,
-                amount: money(amount),
-                maximum: None,
-                idempotency_key: Some(format!("열쇠 {amount}")),
-            };
+            let bid = bid_request(
+                ann.user.id,
+                *lamp,
+                money(amount),
+                None,
+                Some(&format!("열쇠 {amount}")),
+            );
             proxy.cut(At::Commit, how);
             let first = house.engine.place_bid(bid.clone()).await.unwrap();
             house.bid(ben, *lamp, amount + 5_000).await;
@@ -316,13 +317,13 @@ impl Caller {
     }
 
     async fn place(&self, node: &Engine, offer: &Offer) -> Note {
-        let bid = PlaceBid {
-            bidder: self.who.user.id,
-            auction: offer.auction,
-            amount: money(offer.amount),
-            maximum: offer.maximum.map(money),
-            idempotency_key: offer.key.clone(),
-        };
+        let bid = bid_request(
+            self.who.user.id,
+            offer.auction,
+            money(offer.amount),
+            offer.maximum.map(money),
+            offer.key.as_deref(),
+        );
         let outcome = node.place_bid(bid).await.expect("no answer");
         Note {
             bidder: self.who.user.id,

@@ -18,14 +18,13 @@ use entity::{
 use futures_util::FutureExt;
 use neighborbid::{
     domain::order::Action,
-    engine::{
-        Credentials, Engine, Page, PlaceBid, Session, SignIn, SignUp, UpdateAuction, WalletMove,
-    },
+    engine::{Credentials, Engine, Page, Session, SignIn, SignUp, UpdateAuction, WalletMove},
     live::{feed::Feed, people::OwnFeed},
     store::transaction,
 };
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter};
 
+use crate::support::requests::{BidRequest, bid_request, key_of, reason, title};
 use crate::support::{TestDatabase, TestHouse, database::number_of, house::money, on_both};
 
 type Act = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -100,7 +99,7 @@ impl Scene {
         }
         for action in done {
             let who = if *action == Action::HandOver { &self.seller } else { &self.ben };
-            let words = (*action == Action::Dispute).then_some("broken");
+            let words = (*action == Action::Dispute).then(|| reason("broken"));
             house.engine.act_on_order(who, order.unwrap(), *action, words).await.unwrap();
         }
         let page = Page { after: None, before: None, size: 1, backwards: false };
@@ -282,7 +281,7 @@ fn ordered(action: Action, who: fn(&Scene) -> &Session) -> impl Fn(&Scene, &Stag
     move |scene, stage| {
         let (who, order) = (who(scene).clone(), stage.order.unwrap());
         acted(scene, async move |engine| {
-            let words = (action != Action::HandOver).then_some("because");
+            let words = (action != Action::HandOver).then(|| reason("because"));
             engine.act_on_order(&who, order, action, words).await.unwrap();
         })
     }
@@ -293,18 +292,13 @@ on_both! {
         let mut scene = Scene::open(db).await;
         let fresh = async |scene: &mut Scene| scene.stage(false, &[], true).await;
         scene.hang_up("bid", fresh, |scene, stage| {
-            let bid = PlaceBid {
-                bidder: scene.ann.user.id,
-                auction: stage.auction,
-                amount: money(20_000),
-                maximum: None,
-                idempotency_key: Some(stage.number.to_string()),
-            };
+            let (bidder, key) = (scene.ann.user.id, stage.number.to_string());
+            let bid = bid_request(bidder, stage.auction, money(20_000), None, Some(&key));
             acted(scene, async move |engine| drop(engine.place_bid(bid).await.unwrap()))
         }).await;
         scene.hang_up("buy now", fresh, |scene, stage| {
-            let (buyer, auction) = (scene.ann.user.id, stage.auction);
-            acted(scene, async move |engine| drop(engine.buy_now(buyer, auction).await.unwrap()))
+            let purchase = BidRequest::buy_now(scene.ann.user.id, stage.auction);
+            acted(scene, async move |engine| drop(engine.place_bid(purchase).await.unwrap()))
         }).await;
     }
 
@@ -320,7 +314,7 @@ on_both! {
         }).await;
         scene.hang_up("update", fresh, |scene, stage| {
             let (seller, id) = (scene.seller.clone(), stage.auction);
-            let title = Some("Another lamp".to_owned());
+            let title = Some(title("Another lamp"));
             let wanted = UpdateAuction { id, title, description: None, category: None };
             acted(scene, async move |engine| {
                 engine.update_auction(&seller, wanted).await.unwrap();
@@ -329,7 +323,7 @@ on_both! {
         scene.hang_up("cancel", bid_on, |scene, stage| {
             let (seller, id) = (scene.seller.clone(), stage.auction);
             acted(scene, async move |engine| {
-                engine.cancel_auction(&seller, id, "broken").await.unwrap();
+                engine.cancel_auction(&seller, id, reason("broken")).await.unwrap();
             })
         }).await;
         scene.hang_up("end early", bid_on, |scene, stage| {
@@ -391,7 +385,7 @@ on_both! {
         for kind in [TransferKind::Deposit, TransferKind::Withdrawal] {
             scene.hang_up("move money", fresh, |scene, stage| {
                 let who = scene.ann.clone();
-                let idempotency_key = format!("{kind:?} {}", stage.number);
+                let idempotency_key = key_of(&format!("{kind:?} {}", stage.number));
                 let wanted = WalletMove { kind, amount: money(5), idempotency_key, user: None };
                 acted(scene, async move |engine| {
                     engine.move_money(&who, wanted).await.unwrap();

@@ -12,13 +12,14 @@ use chrono::{DateTime, TimeDelta};
 use entity::{Time, auction, ids::AuctionId, order};
 use neighborbid::{
     domain::order::Action,
-    engine::{CreateAuction, Engine, Error, PlaceBid, Rules, Session},
+    engine::{CreateAuction, Engine, Error, Rules, Session},
 };
 use sea_orm::EntityTrait;
 
 use self::model::{
     ADMIN, Answer, EXTENSION, FEE_BASIS_POINTS, HOUR, Lot, Model, Money, PEOPLE, SECOND,
 };
+use crate::support::requests::{BidRequest, bid_request, reason};
 use crate::support::{
     TestDatabase, TestHouse,
     database::{self, number_of},
@@ -129,14 +130,18 @@ impl Pair {
             0..=8 => self.bid(lot).await,
             9 => {
                 let who = self.dice.roll(ADMIN);
-                let bought = self.engine.buy_now(self.people[who].user.id, self.lots[&lot]).await;
+                let bought = self
+                    .engine
+                    .place_bid(BidRequest::buy_now(self.people[who].user.id, self.lots[&lot]))
+                    .await;
                 let seen = bought.unwrap().refusal.map_or(Ok(()), |r| Err(format!("{:?}", r.code)));
                 (format!("{who} buys {lot}"), self.model.buy_now(lot, who), seen)
             }
             10 => {
                 let who = self.seller_or_any(lot);
                 let seller = &self.people[who];
-                let seen = self.engine.cancel_auction(seller, self.lots[&lot], "so it is").await;
+                let seen =
+                    self.engine.cancel_auction(seller, self.lots[&lot], reason("so it is")).await;
                 (format!("{who} withdraws {lot}"), self.model.cancel(lot, who), code(seen))
             }
             11 => {
@@ -226,13 +231,13 @@ impl Pair {
             _ => amount + dice.up_to(30_000),
         };
         let maximum = maximum.max(amount);
-        let bid = PlaceBid {
-            bidder: self.people[who].user.id,
-            auction: self.lots[&id],
-            amount: money(amount),
-            maximum: Some(money(maximum)),
-            idempotency_key: None,
-        };
+        let bid = bid_request(
+            self.people[who].user.id,
+            self.lots[&id],
+            money(amount),
+            Some(money(maximum)),
+            None,
+        );
         let seen = self.engine.place_bid(bid).await.unwrap().refusal;
         let seen = seen.map_or(Ok(()), |refusal| Err(format!("{:?}", refusal.code)));
         let answer = self.model.bid(id, who, amount, maximum);
@@ -260,7 +265,10 @@ impl Pair {
         };
         let (who, name, action) = fitting;
         let order = records::order(&self.house.db, self.lots[&id]).await.unwrap();
-        let seen = self.engine.act_on_order(&self.people[who], order.id, action, Some("why")).await;
+        let seen = self
+            .engine
+            .act_on_order(&self.people[who], order.id, action, Some(reason("why")))
+            .await;
         (format!("{who} {name}s {id}"), self.model.act(id, who, name), code(seen))
     }
 

@@ -13,7 +13,7 @@ use std::{
 use chrono::{TimeDelta, Utc};
 use entity::{Time, enums::AuctionStatus, ids::AuctionId};
 use neighborbid::{
-    engine::{Clock, CreateAuction, Error, LaneSettings, PlaceBid, Session},
+    engine::{Clock, CreateAuction, Error, LaneSettings, Session},
     store::{
         auctions,
         connection::{Db, PoolSettings},
@@ -25,6 +25,7 @@ use sea_orm::{ConnectionTrait, DbBackend};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::requests::bid_request;
 use crate::support::{
     TestDatabase, TestHouse,
     database::{self, POOLS},
@@ -67,13 +68,7 @@ impl Scene {
     /// A bid, by itself.
     fn bid(&self, who: &Session, auction: AuctionId, amount: i64) -> JoinHandle<Outcome> {
         let engine = Arc::clone(&self.house.engine);
-        let bid = PlaceBid {
-            bidder: who.user.id,
-            auction,
-            amount: money(amount),
-            maximum: None,
-            idempotency_key: None,
-        };
+        let bid = bid_request(who.user.id, auction, money(amount), None, None);
         tokio::spawn(async move {
             match engine.place_bid(bid).await {
                 Ok(outcome) if code(&outcome).is_none() => Outcome::Accepted,
@@ -281,9 +276,7 @@ async fn the_clock_is_read_after_the_last_lock_was_waited_for() {
     let bid = {
         let (engine, bidder) = (Arc::clone(&house.engine), ann.user.id);
         tokio::spawn(async move {
-            let (amount, maximum, idempotency_key) = (money(10_000), None, None);
-            let bid = PlaceBid { bidder, auction: lamp, amount, maximum, idempotency_key };
-            engine.place_bid(bid).await
+            engine.place_bid(bid_request(bidder, lamp, money(10_000), None, None)).await
         })
     };
     let blocked = "SELECT COUNT(*) FROM pg_stat_activity
@@ -312,13 +305,7 @@ on_both! {
         let ann = house.person("ann", None, 1_000_000).await;
         let lamp = house.list(&seller, house.a_lamp()).await;
         let stop = keep_deadlines(&house);
-        let bid = || PlaceBid {
-            bidder: ann.user.id,
-            auction: lamp,
-            amount: money(10_000),
-            maximum: None,
-            idempotency_key: None,
-        };
+        let bid = || bid_request(ann.user.id, lamp, money(10_000), None, None);
         panics.store(true, Ordering::Relaxed);
         let answer = house.engine.place_bid(bid()).await;
         assert!(matches!(answer, Err(Error::Fault(_))), "{answer:?}");

@@ -15,10 +15,11 @@ use entity::{
 };
 use neighborbid::domain::{
     auction::{Auction, Lead, SoftClose},
-    bidding::{Accepted, Bidder, Offer, Rejected, judge},
+    bidding::{Accepted, Bidder, Rejected, judge},
     increments::IncrementTable,
     money::{MAX_AMOUNT, Money},
     refusal::Code,
+    request::Offer,
 };
 use uuid::Uuid;
 
@@ -111,7 +112,7 @@ impl Scene {
             is_blocked: self.is_blocked,
             available: money(self.available),
         };
-        let offer = Offer { id: NEW, amount: money(amount), maximum: money(maximum) };
+        let offer = Offer::new(NEW, money(amount), Some(money(maximum))).unwrap();
         let table = KRW.parse::<IncrementTable>().unwrap();
         judge(&self.auction, &bidder, &offer, &table, at(self.now_us))
     }
@@ -134,7 +135,7 @@ impl Scene {
         let accepted = self.accepted(who, amount, maximum);
         let moved = accepted.movements.iter().map(|m| {
             let (kind, amount) = (m.kind.as_str(), m.amount.minor());
-            format!("{kind} {amount} of {} for {}", name(m.user), bid(m.bid))
+            format!("{kind} {amount} of {} for {}", name(m.user), bid(m.bid.unwrap()))
         });
         let bids = accepted.bids.iter().map(|b| {
             let (amount, maximum) = (b.amount.minor(), b.maximum.minor());

@@ -18,10 +18,11 @@ use entity::{
 };
 use neighborbid::domain::{
     auction::{Auction, SoftClose},
-    bidding::{Accepted, Bidder, Offer, RecordedBid, Rejected, judge},
+    bidding::{Accepted, Bidder, RecordedBid, Rejected, judge},
     ledger::Balances,
     money::Money,
     refusal::Code,
+    request::Offer,
 };
 use proptest::{
     prelude::*,
@@ -206,7 +207,7 @@ impl Room {
             let wallet = (0..USERS).find(|&who| user(who) == movement.user).unwrap();
             let wallet = &mut self.wallets[wallet];
             *wallet = wallet.after(movement.kind, movement.amount).unwrap();
-            let hold = self.holds.entry(movement.bid).or_insert((movement.user, 0));
+            let hold = self.holds.entry(movement.bid.unwrap()).or_insert((movement.user, 0));
             assert_eq!(hold.0, movement.user, "a hold of two users");
             match movement.kind {
                 TransferKind::Hold => hold.1 += amount,
@@ -288,12 +289,12 @@ fn invariants(before: &Room, room: &Room, accepted: &Accepted, offer: &Offer) ->
 
     // Every challenger's bid has a hold of its own; a leader's is in the name of the one it raises.
     let raises = old.lead.is_some_and(|l| l.bid == lead.bid && accepted.bids.len() < 2);
-    prop_assert_eq!(room.holds.contains_key(&offer.id), !raises);
-    let recorded = accepted.bids.iter().any(|bid| bid.id == offer.id);
-    let answer = if recorded { offer.id } else { lead.bid };
+    prop_assert_eq!(room.holds.contains_key(&offer.id()), !raises);
+    let recorded = accepted.bids.iter().any(|bid| bid.id == offer.id());
+    let answer = if recorded { offer.id() } else { lead.bid };
     prop_assert_eq!(accepted.answer, answer);
     prop_assert!(recorded || accepted.bids.is_empty());
-    let same_terms = |bid: &RecordedBid| bid.id != offer.id || bid.amount >= offer.amount;
+    let same_terms = |bid: &RecordedBid| bid.id != offer.id() || bid.amount >= offer.amount();
     prop_assert!(accepted.bids.iter().all(same_terms), "recorded below what was offered");
     Ok(())
 }
@@ -308,7 +309,7 @@ fn play(house: &House, steps: &[Step], seen: &mut BTreeSet<String>) -> TestCaseR
         model.is_open |= now_s >= START_S;
         room.auction.open_if_due(at(now_s));
         let (amount, maximum) = amounts(&model, step);
-        let offer = Offer { id: BidId::new(), amount: money(amount), maximum: money(maximum) };
+        let offer = Offer::new(BidId::new(), money(amount), Some(money(maximum))).unwrap();
         let judged = room.judge(now_s, step.who, &offer, house.tiers);
         let refusal = model.refusal(now_s, step.who, amount, maximum);
         prop_assert_eq!(judged.as_ref().err(), refusal.as_ref(), "{}/{}", amount, maximum);

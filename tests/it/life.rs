@@ -16,6 +16,7 @@ use neighborbid::{
     engine::{CreateAuction, Error, Session, UpdateAuction},
 };
 
+use crate::support::requests::{self, BidRequest, reason, title};
 use crate::support::{
     TestDatabase, TestHouse,
     database::number_of,
@@ -158,7 +159,8 @@ on_both! {
             let outcome = house.bid(&ben, lamp, 50_000).await;
             assert_eq!(code(&outcome), Some(Code::AuctionEnded), "{late} late");
             assert_eq!((price(&outcome), leader(&outcome)), (10_000, Some(ann.user.id)));
-            let bought = house.engine.buy_now(ben.user.id, lamp).await.unwrap();
+            let purchase = BidRequest::buy_now(ben.user.id, lamp);
+            let bought = house.engine.place_bid(purchase).await.unwrap();
             assert_eq!(code(&bought), Some(Code::AuctionEnded));
         }
         assert_eq!(records::counts(&house.db).await, before);
@@ -243,7 +245,7 @@ on_both! {
         let cat = house.person("cat", None, 50_000).await;
         let lamp = a_buyable_lamp(&house, &seller).await;
         house.bid_up_to(&ann, lamp, 10_000, 40_000).await;
-        let outcome = house.engine.buy_now(cat.user.id, lamp).await.unwrap();
+        let outcome = house.engine.place_bid(BidRequest::buy_now(cat.user.id, lamp)).await.unwrap();
         assert_eq!((code(&outcome), price(&outcome)), (None, 50_000));
         assert_eq!(outcome.bid.unwrap().amount, money(50_000));
         assert_eq!(house.balances(&ann).await, (100_000, 0));
@@ -254,7 +256,7 @@ on_both! {
         assert_eq!(records::notes(&house.db, &cat).await, [(Told::Won, lamp)]);
         assert_eq!(records::order(&house.db, lamp).await.unwrap().buyer_id, cat.user.id);
         in_one_transaction(db, &house, 3).await;
-        let again = house.engine.buy_now(ann.user.id, lamp).await.unwrap();
+        let again = house.engine.place_bid(BidRequest::buy_now(ann.user.id, lamp)).await.unwrap();
         assert_eq!(code(&again), Some(Code::AuctionEnded), "its price is reached: it is sold");
     }
 
@@ -264,7 +266,7 @@ on_both! {
         let cat = house.person("cat", None, 50_000).await;
         let lamp = a_buyable_lamp(&house, &seller).await;
         house.bid_up_to(&cat, lamp, 10_000, 30_000).await;
-        let outcome = house.engine.buy_now(cat.user.id, lamp).await.unwrap();
+        let outcome = house.engine.place_bid(BidRequest::buy_now(cat.user.id, lamp)).await.unwrap();
         assert_eq!((code(&outcome), price(&outcome)), (None, 50_000));
         assert_eq!(house.balances(&cat).await, (0, 0));
         assert_eq!(records::notes(&house.db, &cat).await, [(Told::Won, lamp)], "not OUTBID");
@@ -304,7 +306,8 @@ on_both! {
             (&ann, later, Code::AuctionNotOpen),
             (&ann, AuctionId::new(), Code::AuctionNotFound),
         ] {
-            let outcome = house.engine.buy_now(who.user.id, what).await.unwrap();
+            let purchase = BidRequest::buy_now(who.user.id, what);
+            let outcome = house.engine.place_bid(purchase).await.unwrap();
             assert_eq!(code(&outcome), Some(why));
             assert!(outcome.bid.is_none());
         }
@@ -321,19 +324,17 @@ on_both! {
         let scheduled = house.list(&seller, later).await;
         let lamp = house.list(&seller, house.a_lamp()).await;
         let over = house.list(&seller, house.a_lamp()).await;
-        house.engine.cancel_auction(&seller, scheduled, "broken").await.unwrap();
+        house.engine.cancel_auction(&seller, scheduled, reason("broken")).await.unwrap();
         let ends_at = records::row(&house.db, lamp).await.ends_at;
         house.set(ends_at - MOMENT);
-        assert!(forbidden(&house.engine.cancel_auction(&ann, lamp, "mine").await));
-        let wordless = house.engine.cancel_auction(&seller, lamp, " ").await;
-        assert_eq!(refused(wordless), Code::InvalidReason);
-        let view = house.engine.cancel_auction(&seller, lamp, " lost it ").await.unwrap();
+        assert!(forbidden(&house.engine.cancel_auction(&ann, lamp, reason("mine")).await));
+        let view = house.engine.cancel_auction(&seller, lamp, reason(" lost it ")).await.unwrap();
         assert_eq!(view.state.status, AuctionStatus::Cancelled);
         let row = records::row(&house.db, lamp).await;
         assert_eq!(row.status, AuctionStatus::Cancelled);
         assert_eq!(row.cancel_reason.as_deref(), Some("lost it"));
         house.set(ends_at);
-        let late = house.engine.cancel_auction(&seller, over, "late").await;
+        let late = house.engine.cancel_auction(&seller, over, reason("late")).await;
         assert_eq!(refused(late), Code::AuctionEnded);
         assert_eq!(house.engine.turn_due_auctions().await.unwrap(), 1, "only the third");
         assert_eq!(records::kinds(&house.db, scheduled).await, [EventKind::Cancelled]);
@@ -350,8 +351,8 @@ on_both! {
         }
         let cutoff = records::row(&house.db, lamp).await.ends_at - TimeDelta::hours(12);
         house.set(cutoff);
-        assert!(forbidden(&house.engine.cancel_auction(&ann, lamp, "mine").await));
-        house.engine.cancel_auction(&seller, lamp, "사정이 생겼습니다").await.unwrap();
+        assert!(forbidden(&house.engine.cancel_auction(&ann, lamp, reason("mine")).await));
+        house.engine.cancel_auction(&seller, lamp, reason("사정이 생겼습니다")).await.unwrap();
         assert_eq!(house.balances(&ann).await, (100_000, 0));
         assert_eq!(house.balances(&ben).await, (80_000, 20_000), "the other's hold stays");
         let told = [Told::Outbid, Told::AuctionCancelled];
@@ -362,7 +363,7 @@ on_both! {
 
         house.set(cutoff + MOMENT);
         let before = records::counts(&house.db).await;
-        let done = house.engine.cancel_auction(&seller, late, "too late").await;
+        let done = house.engine.cancel_auction(&seller, late, reason("too late")).await;
         assert_eq!(refused(done), Code::TooLateToCancel);
         assert_eq!(records::counts(&house.db).await, before);
         assert_eq!(records::status(&house.db, late).await, AuctionStatus::Open);
@@ -396,7 +397,7 @@ on_both! {
         let seller = house.person("seller", None, 0).await;
         let id = house.list(&seller, house.a_lamp()).await;
         let edit = |title: &str| {
-            let title = Some(title.to_owned());
+            let title = Some(requests::title(title));
             UpdateAuction { id, title, description: None, category: None }
         };
         let view = house.engine.update_auction(&seller, edit("Another lamp")).await.unwrap();
@@ -416,17 +417,17 @@ on_both! {
         let cancelled = house.list(&seller, house.a_lamp()).await;
         let unsold = house.list(&seller, house.a_lamp()).await;
         house.bid(&ann, sold, 10_000).await;
-        house.engine.cancel_auction(&seller, cancelled, "broken").await.unwrap();
+        house.engine.cancel_auction(&seller, cancelled, reason("broken")).await.unwrap();
         house.pass(TimeDelta::days(1));
         house.engine.turn_due_auctions().await.unwrap();
         house.set(house.now() - TimeDelta::hours(20));
         let before = records::counts(&house.db).await;
         for id in [sold, cancelled, unsold] {
-            let title = Some("x".to_owned());
+            let title = Some(title("x"));
             let edit = UpdateAuction { id, title, description: None, category: None };
             let edited = house.engine.update_auction(&seller, edit).await;
             assert_eq!(refused(edited), Code::AuctionEnded);
-            let cancelled = house.engine.cancel_auction(&seller, id, "x").await;
+            let cancelled = house.engine.cancel_auction(&seller, id, reason("x")).await;
             assert_eq!(refused(cancelled), Code::AuctionEnded);
             let sold = house.engine.end_auction_early(&seller, id).await;
             assert_eq!(refused(sold), Code::AuctionEnded);

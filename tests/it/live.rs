@@ -13,7 +13,7 @@ use entity::{
 use futures_util::{FutureExt, future::join_all};
 use neighborbid::{
     domain::event::{AuctionState, Event},
-    engine::{Clock, Engine, LaneSettings, PlaceBid, Session, UpdateAuction},
+    engine::{Clock, Engine, LaneSettings, Session, UpdateAuction},
     live::{
         bus::{AuctionNews, Bus, Health, Listening, News, Report, Subject, Take},
         feed::{Feed, REPLAY},
@@ -26,6 +26,7 @@ use sea_orm::ConnectionTrait;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use uuid::Uuid;
 
+use crate::support::requests::{self, bid_request, reason};
 use crate::support::{
     TestDatabase, TestHouse, database,
     database::number_of,
@@ -120,13 +121,7 @@ async fn climb(engine: &Engine, people: &[Session; 2], auction: AuctionId, bids:
     let state = engine.auction(auction).await.unwrap().unwrap().state;
     let first = state.minimum_bid.minor();
     let placing = (0..bids).zip(people.iter().cycle()).map(|(n, who)| {
-        engine.place_bid(PlaceBid {
-            bidder: who.user.id,
-            auction,
-            amount: money(first + 50_000 * n),
-            maximum: None,
-            idempotency_key: None,
-        })
+        engine.place_bid(bid_request(who.user.id, auction, money(first + 50_000 * n), None, None))
     });
     for outcome in join_all(placing).await {
         assert_eq!(code(&outcome.unwrap()), None);
@@ -403,7 +398,7 @@ on_both! {
         assert_eq!(next(&mut feed).await.auction.listing.title, "황동 스탠드 램프");
         let words = |title: &str| UpdateAuction {
             id: room.lamp,
-            title: Some(title.to_owned()),
+            title: Some(requests::title(title)),
             description: None,
             category: None,
         };
@@ -446,7 +441,7 @@ on_both! {
         let room = Room::new(db).await;
         let mut feeds = vec![room.watch(None).await, room.watch(Some(1)).await];
         assert!(is_snapshot(&next(&mut feeds[0]).await));
-        room.house.engine.cancel_auction(&room.seller, room.lamp, "broken").await.unwrap();
+        room.house.engine.cancel_auction(&room.seller, room.lamp, reason("broken")).await.unwrap();
         // Those who come later too; nothing is left for the one who has seen the end.
         feeds.push(room.watch(Some(1)).await);
         feeds.push(room.watch(Some(0)).await);

@@ -16,6 +16,7 @@ mod accounts;
 mod api;
 mod batching;
 mod bidding;
+mod bulk;
 mod commands;
 mod constraints;
 mod crash;

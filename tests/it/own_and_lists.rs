@@ -23,6 +23,7 @@ use neighborbid::{
     store::events,
 };
 
+use crate::support::requests::{description, title};
 use crate::support::{
     TestHouse,
     house::{money, region, rules},
@@ -55,7 +56,7 @@ async fn settled(house: &TestHouse, seller: &Session) {
         .watch_list(Filter { words: vec!["marker".to_owned()], ..Filter::default() })
         .await
         .unwrap();
-    let wanted = CreateAuction { title: "Marker".to_owned(), ..house.a_lamp() };
+    let wanted = CreateAuction { title: title("Marker"), ..house.a_lamp() };
     let marker = house.list(seller, wanted).await;
     while tick(&mut feed).await.auction.listing.id != marker {}
 }
@@ -142,7 +143,7 @@ on_both! {
         let mut dear = house.engine.watch_list(dear).await.unwrap();
         let lamps = Filter { words: vec!["램프".to_owned()], ..Filter::default() };
         let mut lamps = house.engine.watch_list(lamps).await.unwrap();
-        let (title, description) = ("의자".to_owned(), String::new());
+        let (title, description) = (title("의자"), description(""));
         let wanted = CreateAuction { title, description, ..house.a_lamp() };
         let chair = house.list(&seller, wanted).await;
         let lamp = house.list(&seller, house.a_lamp()).await;

@@ -8,9 +8,9 @@ mod questions;
 use entity::{auction, enums::AuctionStatus};
 use explained::Explained;
 use neighborbid::store::{
-    auctions,
+    auctions, bulk,
     connection::{Db, PoolSettings},
-    rowset, transaction, wallets,
+    transaction, wallets,
 };
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, Database, DbBackend, EntityTrait, QueryFilter,
@@ -140,7 +140,7 @@ async fn what_is_asked_again_keeps_its_plan(database: &TestDatabase) {
     for batch in 1..=20 {
         let tx = transaction::begin(&db).await.unwrap();
         let locked = auctions::lock(&tx, &ids[..batch]).await.unwrap();
-        rowset::write(&tx, [auctions::save(&locked)]).await.unwrap();
+        bulk::write(&tx, [auctions::save(&locked)]).await.unwrap();
         let people = open.iter().filter_map(|auction| auction.leader_id).take(batch);
         wallets::lock(&tx, people, open.iter().map(|auction| auction.seller_id)).await.unwrap();
         tx.commit().await.unwrap();
@@ -177,12 +177,7 @@ fn functions() -> Vec<String> {
                 .collect();
             let says = |words: &[&str]| head.windows(words.len()).any(|there| there == words);
             let is_public = is(code, at - 1, &["pub"]) || is(code, at - 2, &["pub", "async"]);
-            // What a set of rows offers is used by the others.
-            let of_itself = says(&["self"]) && module == "rowset";
-            if is_public
-                && !of_itself
-                && (says(&["impl", "ConnectionTrait"]) || says(&["-", ">", "Write"]))
-            {
+            if is_public && (says(&["impl", "ConnectionTrait"]) || says(&["-", ">", "Write"])) {
                 found.push(format!("{module}::{}", head[1]));
             }
         }

@@ -14,10 +14,11 @@ use async_graphql::{Request, Value};
 use entity::ids::{AuctionId, CategoryId};
 use futures_util::StreamExt;
 use neighborbid::{
-    engine::{CreateAuction, Engine, PlaceBid, Session},
+    engine::{CreateAuction, Engine, Session},
     graphql::{self, Limits, RateLimits, Schema},
 };
 
+use crate::support::requests::bid_request;
 use crate::support::{
     TestDatabase, TestHouse,
     house::{money, rules},
@@ -175,13 +176,8 @@ on_both! {
         assert!(first.errors.is_empty(), "{:?}", first.errors);
         let bidder = counted.house.person("late", None, 1_000_000).await;
         for n in 0..5 {
-            let bid = PlaceBid {
-                bidder: bidder.user.id,
-                auction: counted.open,
-                amount: money(20_000 + n * 1_000),
-                maximum: None,
-                idempotency_key: None,
-            };
+            let amount = money(20_000 + n * 1_000);
+            let bid = bid_request(bidder.user.id, counted.open, amount, None, None);
             let outcome = counted.engine.place_bid(bid).await.unwrap();
             assert!(outcome.refusal.is_none(), "{:?}", outcome.refusal);
             counted.statements.store(0, Ordering::Relaxed);

@@ -21,11 +21,12 @@ use entity::{
 };
 use neighborbid::{
     domain::refusal::Code,
-    engine::{CreateAuction, Engine, PlaceBid, Session},
+    engine::{CreateAuction, Engine, Session},
     store::connection::Db,
 };
 use sea_orm::EntityTrait;
 
+use crate::support::requests::bid_request;
 use crate::support::{
     TestHouse,
     database::{self, number_of},
@@ -96,13 +97,13 @@ impl Storm {
         for _ in 0..25 {
             *self.clock.lock().unwrap() += TimeDelta::milliseconds(10);
             let number = self.bids.fetch_add(1, Ordering::Relaxed);
-            let bid = PlaceBid {
-                bidder: who,
-                auction: self.lot,
-                amount: money(10_000 + number * 50_000),
-                maximum: Some(money(10_000 + number * 50_000 + number % 7)),
-                idempotency_key: None,
-            };
+            let bid = bid_request(
+                who,
+                self.lot,
+                money(10_000 + number * 50_000),
+                Some(money(10_000 + number * 50_000 + number % 7)),
+                None,
+            );
             let outcome = self.engine.place_bid(bid).await.unwrap();
             answers.push((outcome.bid.as_ref().map_or(0, |bid| bid.sequence), code(&outcome)));
         }

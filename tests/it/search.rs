@@ -17,6 +17,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
 };
 
+use crate::support::requests::{self, description, title};
 use crate::support::{TestDatabase, TestHouse, dice::Dice, on_both};
 
 /// Letters of which many words have the same ones, and those that a query language might trip over.
@@ -91,7 +92,8 @@ impl Shop {
         for n in 0..60 {
             let lamp = house.a_lamp();
             let starts_at = (n % 5 == 0).then(|| lamp.ends_at - TimeDelta::hours(1));
-            let (title, description) = (format!("x{}", some(dice, 6)), some(dice, 40));
+            let title = title(&format!("x{}", some(dice, 6)));
+            let description = description(&some(dice, 40));
             let category = (n % 3 == 0).then(|| CategoryId("lighting".to_owned()));
             let wanted = CreateAuction { title, description, category, starts_at, ..lamp };
             let auction = house.list(&seller, wanted).await;
@@ -168,7 +170,7 @@ on_both! {
         for (title, words, former) in
             [("달항아리 moon", ["달", "항아", "moon", "n"], "zzz"), ("새 이름", ["새", "이름", "름", "이"], "달")]
         {
-            let title = Some(title.to_owned());
+            let title = Some(requests::title(title));
             let edit = UpdateAuction { id: auction, title, description: None, category: None };
             house.engine.update_auction(&shop.seller, edit).await.unwrap();
             for said in words {

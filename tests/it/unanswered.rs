@@ -15,6 +15,7 @@ use sea_orm::ConnectionTrait;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::requests::{key_of, reason, title};
 use crate::support::{
     TestDatabase, TestHouse,
     database::{self, POOLS, number_of},
@@ -106,7 +107,7 @@ async fn accounts_money_and_listings_are_made_once() {
             let wanted = WalletMove {
                 kind: TransferKind::Deposit,
                 amount: money(7),
-                idempotency_key: format!("d{number}"),
+                idempotency_key: key_of(&format!("d{number}")),
                 user: None,
             };
             let (_, after) = engine.move_money(ann, wanted).await.unwrap();
@@ -138,7 +139,7 @@ async fn an_auctions_changes_are_done_once_and_told() {
         let edited = async |_: usize| {
             let id = house.list(seller, house.a_lamp()).await;
             let mut feed = engine.watch(id, Some(1)).await.unwrap().unwrap();
-            let title = Some("Another lamp".to_owned());
+            let title = Some(title("Another lamp"));
             let wanted = UpdateAuction { id, title, description: None, category: None };
             assert_eq!(engine.update_auction(seller, wanted).await.unwrap().state.sequence, 2);
             let update = timeout(GUARD, feed.next()).await.unwrap().unwrap();
@@ -157,7 +158,7 @@ async fn an_auctions_changes_are_done_once_and_told() {
             let cuts = shaky.proxy.cuts();
             shaky.proxy.cut(At::Commit, how);
             match number < 2 {
-                true => drop(engine.cancel_auction(seller, lamp, "broken").await.unwrap()),
+                true => drop(engine.cancel_auction(seller, lamp, reason("broken")).await.unwrap()),
                 false => drop(engine.end_auction_early(seller, lamp).await.unwrap()),
             }
             assert_eq!(shaky.proxy.cuts(), cuts + 1);

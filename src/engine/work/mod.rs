@@ -12,8 +12,8 @@ use entity::{
     Time, bid,
     enums::{AuctionStatus, EventKind, NotificationKind, OrderStatus, TransferKind},
     idempotency_key,
-    ids::{AuctionId, BidId, NotificationId, OrderId, TransferId, UserId},
-    notification, order,
+    ids::{AuctionId, NotificationId, OrderId, UserId},
+    notification, order, transfer,
 };
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -29,8 +29,7 @@ use crate::{
         user::User,
     },
     store::{
-        auctions, bids, events, idempotency, notifications, orders, rowset,
-        transfers::{self, NewTransfer},
+        auctions, bulk, events, transfers,
         wallets::{self, Locked, LockedWallet},
     },
 };
@@ -47,7 +46,7 @@ pub(super) struct Work<'a> {
     changed_auctions: BTreeSet<AuctionId>,
     changed_wallets: BTreeSet<UserId>,
     bids: Vec<bid::Model>,
-    transfers: Vec<NewTransfer>,
+    transfers: Vec<transfer::Model>,
     events: Vec<Event>,
     keys: Vec<idempotency_key::Model>,
     orders: Vec<order::Model>,
@@ -67,7 +66,7 @@ impl<'a> Work<'a> {
         let (people, sellers) = concerned(&auctions, people);
         let locked = match people.is_empty() {
             true => Locked::default(),
-            false => wallets::lock(db, people.into_iter(), sellers.into_iter()).await?,
+            false => wallets::lock(db, people, sellers).await?,
         };
         Self::begin(core, db, auctions, locked).await
     }
@@ -83,7 +82,7 @@ impl<'a> Work<'a> {
         let (people, sellers) = concerned(&auctions, people);
         let locked = match people.is_empty() {
             true => Locked::default(),
-            false => wallets::lock_free(db, people.into_iter(), sellers.into_iter()).await?,
+            false => wallets::lock_free(db, people, sellers).await?,
         };
         Self::begin(core, db, auctions, locked).await
     }
@@ -145,20 +144,11 @@ impl<'a> Work<'a> {
 
     /// Moves money for an auction. Nothing moves when any of it is impossible.
     pub fn pay(&mut self, auction: AuctionId, movements: &[Movement]) -> Result<(), Error> {
-        let moves: Vec<_> = movements
-            .iter()
-            .map(|m| Moved { user: m.user, kind: m.kind, amount: m.amount, bid: Some(m.bid) })
-            .collect();
-        self.transfer(auction, &moves)
-    }
-
-    fn transfer(&mut self, auction: AuctionId, moves: &[Moved]) -> Result<(), Error> {
         let mut after: BTreeMap<UserId, Balances> = BTreeMap::new();
-        for moved in moves {
-            let wallet = self.wallets.get(&moved.user).map(|wallet| wallet.balances);
-            let before = after.get(&moved.user).copied().or(wallet);
-            let before = before.ok_or_else(|| no_wallet(moved.user))?;
-            after.insert(moved.user, before.after(moved.kind, moved.amount)?);
+        for &Movement { user, kind, amount, .. } in movements {
+            let wallet = self.wallets.get(&user).map(|wallet| wallet.balances);
+            let before = after.get(&user).copied().or(wallet).ok_or_else(|| no_wallet(user))?;
+            after.insert(user, before.after(kind, amount)?);
         }
         for (user, balances) in after {
             if let Some(wallet) = self.wallets.get_mut(&user) {
@@ -166,15 +156,9 @@ impl<'a> Work<'a> {
             }
             self.changed_wallets.insert(user);
         }
-        self.transfers.extend(moves.iter().map(|moved| NewTransfer {
-            id: TransferId::new(),
-            user: moved.user,
-            kind: moved.kind,
-            amount: moved.amount,
-            auction: Some(auction),
-            bid: moved.bid,
-            at: self.now,
-        }));
+        let now = self.now;
+        let row = |movement: &Movement| transfers::row(movement, Some(auction), now);
+        self.transfers.extend(movements.iter().map(row));
         Ok(())
     }
 
@@ -272,14 +256,14 @@ impl<'a> Work<'a> {
         let moves = parts
             .into_iter()
             .filter(|(_, amount)| *amount > Money::ZERO)
-            .map(|(kind, amount)| Moved { user, kind, amount, bid: None });
-        self.transfer(order.auction_id, &moves.collect::<Vec<_>>())
+            .map(|(kind, amount)| Movement { user, kind, amount, bid: None });
+        self.pay(order.auction_id, &moves.collect::<Vec<_>>())
     }
 
     /// Gives the buyer an order's price back.
     pub fn refund(&mut self, order: &order::Model) -> Result<(), Error> {
         let (user, kind, amount) = (order.buyer_id, TransferKind::Refund, minor(order.price)?);
-        self.transfer(order.auction_id, &[Moved { user, kind, amount, bid: None }])
+        self.pay(order.auction_id, &[Movement { user, kind, amount, bid: None }])
     }
 
     /// Tells a person something about an auction.
@@ -323,24 +307,19 @@ impl<'a> Work<'a> {
 
     /// Saves everything set-wise.
     pub async fn save(&self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
-        let changed = |id| self.auctions.get(id).cloned();
-        let changed: Vec<_> = self.changed_auctions.iter().filter_map(changed).collect();
-        let balances = |id| self.wallets.get(id).map(|wallet| (*id, wallet.balances));
-        let balances: Vec<_> = self.changed_wallets.iter().filter_map(balances).collect();
+        let changed = self.changed_auctions.iter().filter_map(|id| self.auctions.get(id));
+        let balances = |id: &UserId| self.wallets.get(id).map(|wallet| (*id, wallet.balances));
         let writes = [
-            (!changed.is_empty()).then(|| auctions::save(&changed)),
-            (!balances.is_empty()).then(|| wallets::save(&balances)),
-            (!self.bids.is_empty()).then(|| bids::insert(&self.bids)),
-            (!self.transfers.is_empty()).then(|| transfers::insert(&self.transfers)),
-            (!self.events.is_empty()).then(|| events::insert(&self.events)),
-            (!self.notifications.is_empty()).then(|| notifications::insert(&self.notifications)),
-            (!self.keys.is_empty()).then(|| idempotency::insert(&self.keys)),
+            auctions::save(changed),
+            wallets::save(self.changed_wallets.iter().filter_map(balances)),
+            bulk::insert(&self.bids),
+            bulk::insert(&self.transfers),
+            events::insert(&self.events),
+            bulk::insert(&self.notifications),
+            bulk::insert(&self.keys),
+            bulk::insert(&self.orders),
         ];
-        rowset::write(db, writes.into_iter().flatten()).await?;
-        match self.orders.as_slice() {
-            [] => Ok(()),
-            orders => orders::insert(db, orders).await,
-        }
+        bulk::write(db, writes).await
     }
 }
 
@@ -352,14 +331,6 @@ fn concerned(
     let leaders = auctions.iter().filter_map(|auction| auction.lead.map(|lead| lead.bidder));
     let people = leaders.chain(people).collect();
     (people, auctions.iter().map(|auction| auction.seller).collect())
-}
-
-/// A movement, before it is a row.
-struct Moved {
-    user: UserId,
-    kind: TransferKind,
-    amount: Money,
-    bid: Option<BidId>,
 }
 
 fn no_wallet(user: UserId) -> Error {

@@ -10,6 +10,7 @@ use crate::{
         listing::AuctionView,
         money::Currency,
         refusal::{Code, Refusal},
+        text::{Description, Reason, Title},
     },
     engine::{CreateAuction, Error, UpdateAuction},
     graphql::{
@@ -131,9 +132,9 @@ fn parse(input: CreateAuctionInput, currency: &Currency) -> Result<CreateAuction
         bid_unit: optional(&input.bid_unit, &["bidUnit"])?,
         reserve_price: optional(&input.reserve_price, &["reservePrice"])?,
         buy_now_price: optional(&input.buy_now_price, &["buyNowPrice"])?,
-        title: input.title,
-        description: input.description,
         category: category(input.category)?,
+        title: Title::parse(&input.title)?,
+        description: Description::parse(&input.description)?,
         condition: input.condition.into(),
         shipping_payer: input.shipping_payer.into(),
         scope: input.scope.into(),
@@ -142,6 +143,15 @@ fn parse(input: CreateAuctionInput, currency: &Currency) -> Result<CreateAuction
         ends_at: input.ends_at,
         soft_close_window: seconds(input.soft_close_window_seconds),
         soft_close_extension: seconds(input.soft_close_extension_seconds),
+    })
+}
+
+fn parse_edit(input: UpdateAuctionInput) -> Result<UpdateAuction, Refusal> {
+    Ok(UpdateAuction {
+        id: auction_id(&input.id)?,
+        category: category(input.category)?,
+        title: input.title.as_deref().map(Title::parse).transpose()?,
+        description: input.description.as_deref().map(Description::parse).transpose()?,
     })
 }
 
@@ -169,17 +179,9 @@ impl Auctions {
         #[graphql(desc = "The new words.")] input: UpdateAuctionInput,
     ) -> Result<AuctionPayload> {
         let seller = acting(ctx, Kind::Change)?;
-        let done = match (input.id.parse(), category(input.category)) {
-            (Err(_), _) => {
-                let refusal = Refusal::new(Code::AuctionNotFound, "There is no such auction.");
-                Err(refusal.at(&["id"]).into())
-            }
-            (_, Err(refusal)) => Err(refusal.into()),
-            (Ok(id), Ok(category)) => {
-                let UpdateAuctionInput { title, description, .. } = input;
-                let wanted = UpdateAuction { id, title, description, category };
-                ctx.engine()?.update_auction(seller, wanted).await
-            }
+        let done = match parse_edit(input) {
+            Ok(wanted) => ctx.engine()?.update_auction(seller, wanted).await,
+            Err(refusal) => Err(refusal.into()),
         };
         payload(ctx, done)
     }
@@ -192,8 +194,9 @@ impl Auctions {
         #[graphql(desc = "Which, and why.")] input: CancelAuctionInput,
     ) -> Result<AuctionPayload> {
         let seller = acting(ctx, Kind::Change)?;
-        let done = match auction_id(&input.id) {
-            Ok(id) => ctx.engine()?.cancel_auction(seller, id, &input.reason).await,
+        let parsed = auction_id(&input.id).and_then(|id| Ok((id, Reason::parse(&input.reason)?)));
+        let done = match parsed {
+            Ok((id, reason)) => ctx.engine()?.cancel_auction(seller, id, reason).await,
             Err(refusal) => Err(refusal.into()),
         };
         payload(ctx, done)

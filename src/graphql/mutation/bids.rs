@@ -1,12 +1,16 @@
 //! Bidding.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
-use entity::ids::{AuctionId, UserId};
+use entity::ids::{AuctionId, BidId, UserId};
 
 use super::auctions::AuctionIdInput;
 use crate::{
-    domain::refusal::{Code, Refusal},
-    engine::{BidOutcome, Error, PlaceBid},
+    domain::{
+        money::Currency,
+        refusal::{Code, Refusal},
+        request::{BidRequest, IdempotencyKey, Offer},
+    },
+    engine::{BidOutcome, Error},
     graphql::{
         context::ContextExt,
         rate::{Kind, acting},
@@ -78,17 +82,21 @@ async fn place_bid(
         let refusal = Some(refusal.at(&["auctionId"]));
         return Ok(BidOutcome { bid: None, auction: None, refusal });
     };
-    let amount = match input.amount.amount(currency, &["amount"]) {
-        Ok(amount) => amount,
-        Err(refusal) => return engine.refused_unjudged(auction, refusal).await,
-    };
-    let maximum = input.maximum.map(|maximum| maximum.amount(currency, &["maximum"]));
-    let maximum = match maximum.transpose() {
-        Ok(maximum) => maximum,
-        Err(refusal) => return engine.refused_unjudged(auction, refusal).await,
-    };
-    let idempotency_key = input.idempotency_key;
-    engine.place_bid(PlaceBid { bidder, auction, amount, maximum, idempotency_key }).await
+    match offer(&input, currency) {
+        Ok((offer, key)) => engine.place_bid(BidRequest::bid(bidder, auction, offer, key)).await,
+        Err(refusal) => engine.refused_unjudged(auction, refusal).await,
+    }
+}
+
+fn offer(
+    input: &PlaceBidInput,
+    currency: &Currency,
+) -> Result<(Offer, Option<IdempotencyKey>), Refusal> {
+    let amount = input.amount.amount(currency, &["amount"])?;
+    let maximum = input.maximum.as_ref().map(|maximum| maximum.amount(currency, &["maximum"]));
+    let offer = Offer::new(BidId::new(), amount, maximum.transpose()?)?;
+    let key = input.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose()?;
+    Ok((offer, key))
 }
 
 #[Object]
@@ -118,7 +126,10 @@ impl Bids {
             return Ok(BuyNowPayload { auction: None, order: None, user_errors });
         };
         let engine = ctx.engine()?;
-        let outcome = engine.buy_now(buyer, auction).await.map_err(|error| ctx.fault(error))?;
+        let outcome = engine
+            .place_bid(BidRequest::buy_now(buyer, auction))
+            .await
+            .map_err(|error| ctx.fault(error))?;
         let order = match outcome.refusal {
             Some(_) => None,
             None => engine.order_of_auction(auction).await.map_err(|error| ctx.fault(error))?,

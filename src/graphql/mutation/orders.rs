@@ -1,12 +1,14 @@
 //! Orders: handover, receipt, disputes.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use entity::ids::OrderId;
 
 use super::answer;
 use crate::{
     domain::{
         order::Action,
         refusal::{Code, Refusal},
+        text::Reason,
     },
     graphql::{
         context::ContextExt,
@@ -54,19 +56,24 @@ pub struct OrderPayload {
     user_errors: Vec<UserError>,
 }
 
+fn parse(
+    id: &ID,
+    words: Option<Result<Reason, Refusal>>,
+) -> Result<(OrderId, Option<Reason>), Refusal> {
+    let unknown = || Refusal::new(Code::OrderNotFound, "There is no such order.").at(&["id"]);
+    Ok((id.parse().map_err(|_| unknown())?, words.transpose()?))
+}
+
 async fn act(
     ctx: &Context<'_>,
     id: &ID,
     action: Action,
-    words: Option<&str>,
+    words: Option<Result<Reason, Refusal>>,
 ) -> Result<OrderPayload> {
     let asker = acting(ctx, Kind::Order)?;
-    let done = match id.parse() {
-        Ok(id) => ctx.engine()?.act_on_order(asker, id, action, words).await,
-        Err(_) => {
-            let refusal = Refusal::new(Code::OrderNotFound, "There is no such order.");
-            Err(refusal.at(&["id"]).into())
-        }
+    let done = match parse(id, words) {
+        Ok((id, words)) => ctx.engine()?.act_on_order(asker, id, action, words).await,
+        Err(refusal) => Err(refusal.into()),
     };
     Ok(match answer(ctx, done)? {
         Ok(order) => OrderPayload { order: Some(Order(order)), user_errors: Vec::new() },
@@ -100,7 +107,7 @@ impl Orders {
         ctx: &Context<'_>,
         #[graphql(desc = "Which order, and why.")] input: OpenDisputeInput,
     ) -> Result<OrderPayload> {
-        act(ctx, &input.id, Action::Dispute, Some(&input.reason)).await
+        act(ctx, &input.id, Action::Dispute, Some(Reason::parse(&input.reason))).await
     }
 
     /// The buyer gives up waiting, 72 hours after the sale without a handover: the money comes
@@ -123,6 +130,7 @@ impl Orders {
             DisputeOutcome::PaySeller => Action::PaySeller,
             DisputeOutcome::RefundBuyer => Action::RefundBuyer,
         };
-        act(ctx, &input.id, action, Some(&input.note)).await
+        let note = Reason::parse(&input.note).map_err(|refusal| refusal.at(&["note"]));
+        act(ctx, &input.id, action, Some(note)).await
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         ledger::Balances,
         refusal::{Code, Refusal},
+        request::IdempotencyKey,
     },
     engine::{Error, Session, WalletMove},
     graphql::{
@@ -69,7 +70,7 @@ async fn try_move(
             .at(&["user"])
             .into());
     };
-    let idempotency_key = input.idempotency_key;
+    let idempotency_key = IdempotencyKey::parse(input.idempotency_key)?;
     engine.move_money(asker, WalletMove { kind, amount, idempotency_key, user }).await
 }
 

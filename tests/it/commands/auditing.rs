@@ -13,6 +13,7 @@ use sea_orm::{
     QueryFilter,
 };
 
+use crate::support::requests::{self, key_of, reason};
 use crate::support::{TestDatabase, TestHouse, binary::run, house::money, on_both};
 
 /// What is done to the database behind the house's back, and the check that must notice it.
@@ -297,7 +298,7 @@ async fn furnish(db: &TestDatabase) {
     let seller = house.person("seller", None, 0).await;
     let ann = house.person("ann", None, 100_000).await;
     let ben = house.person("ben", None, 100_000).await;
-    let titled = |title: &str| CreateAuction { title: title.to_owned(), ..house.a_lamp() };
+    let titled = |title: &str| CreateAuction { title: requests::title(title), ..house.a_lamp() };
     let contested = house.list(&seller, titled("contested")).await;
     house.bid(&ann, contested, 10_000).await;
     house.bid_up_to(&ben, contested, 11_000, 20_000).await;
@@ -311,7 +312,7 @@ async fn furnish(db: &TestDatabase) {
     let out = WalletMove {
         kind: TransferKind::Withdrawal,
         amount: money(5_000),
-        idempotency_key: "out".to_owned(),
+        idempotency_key: key_of("out"),
         user: None,
     };
     house.engine.move_money(&ben, out).await.unwrap();
@@ -323,11 +324,11 @@ async fn furnish(db: &TestDatabase) {
 async fn end_some(house: &TestHouse, seller: &Session, buyer: &Session) {
     let admin = house.admin("admin").await;
     for title in ["sold", "paid", "refunded", "cancelled"] {
-        let titled = CreateAuction { title: title.to_owned(), ..house.a_lamp() };
+        let titled = CreateAuction { title: requests::title(title), ..house.a_lamp() };
         let auction = house.list(seller, titled).await;
         house.bid_up_to(buyer, auction, 10_000, 12_000).await;
         if title == "cancelled" {
-            house.engine.cancel_auction(seller, auction, "broken").await.unwrap();
+            house.engine.cancel_auction(seller, auction, reason("broken")).await.unwrap();
             continue;
         }
         house.engine.end_auction_early(seller, auction).await.unwrap();
@@ -339,7 +340,7 @@ async fn end_some(house: &TestHouse, seller: &Session, buyer: &Session) {
             _ => &[],
         };
         for (who, action) in steps {
-            let words = Some("a scratch").filter(|_| title == "refunded");
+            let words = (title == "refunded").then(|| reason("a scratch"));
             house.engine.act_on_order(who, order, *action, words).await.unwrap();
         }
     }

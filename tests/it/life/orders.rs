@@ -10,11 +10,12 @@ use entity::{
     order,
 };
 use neighborbid::{
-    domain::{order::Action, refusal::Code},
-    engine::{Engine, Error, PlaceBid, Rules, Session},
+    domain::{order::Action, refusal::Code, text::Reason},
+    engine::{Engine, Error, Rules, Session},
 };
 
 use super::{MOMENT, forbidden, refused, three};
+use crate::support::requests::bid_request;
 use crate::support::{
     TestDatabase, TestHouse,
     house::{money, rules},
@@ -47,6 +48,7 @@ impl Sale {
         action: Action,
         words: Option<&str>,
     ) -> Result<order::Model, Error> {
+        let words = words.map(Reason::parse).transpose()?;
         self.house.engine.act_on_order(who, self.order, action, words).await
     }
 
@@ -304,13 +306,7 @@ async fn sold_by(
     let wanted = house.a_lamp();
     let lamp = engine.create_auction(seller, wanted).await.unwrap();
     let lamp = lamp.listing.id;
-    let bid = PlaceBid {
-        bidder: buyer.user.id,
-        auction: lamp,
-        amount: money(price),
-        maximum: None,
-        idempotency_key: None,
-    };
+    let bid = bid_request(buyer.user.id, lamp, money(price), None, None);
     assert!(engine.place_bid(bid).await.unwrap().refusal.is_none());
     engine.end_auction_early(seller, lamp).await.unwrap();
     (lamp, records::order(&house.db, lamp).await.unwrap())

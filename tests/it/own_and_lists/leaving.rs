@@ -17,6 +17,7 @@ use neighborbid::{
 use std::sync::Arc;
 
 use super::tick;
+use crate::support::requests::{self, description, reason, title};
 use crate::support::{TestHouse, house::rules, on_both};
 
 async fn watch(house: &TestHouse, filter: Filter) -> ListFeed {
@@ -40,7 +41,7 @@ async fn tells(feed: &mut ListFeed, auction: AuctionId, kind: EventKind, sequenc
 
 async fn edit(house: &TestHouse, seller: &Session, id: AuctionId, title: &str, category: &str) {
     let category = Some(CategoryId(category.to_owned()));
-    let (title, description) = (Some(title.to_owned()), Some(String::new()));
+    let (title, description) = (Some(requests::title(title)), Some(description("")));
     let wanted = UpdateAuction { id, title, description, category };
     house.engine.update_auction(seller, wanted).await.unwrap();
 }
@@ -55,7 +56,7 @@ on_both! {
         house.bid(&ann, sold, 10_000).await;
         // What they were before is in the log alone.
         let mut open = watch(&house, only(AuctionStatus::Open)).await;
-        house.engine.cancel_auction(&seller, cancelled, "broken").await.unwrap();
+        house.engine.cancel_auction(&seller, cancelled, reason("broken")).await.unwrap();
         house.engine.end_auction_early(&seller, sold).await.unwrap();
         tells(&mut open, cancelled, EventKind::Cancelled, 2).await;
         tells(&mut open, sold, EventKind::Sold, 3).await;
@@ -80,7 +81,7 @@ on_both! {
         let later = house.list(&seller, CreateAuction { starts_at, ..house.a_lamp() }).await;
         edit(&house, &seller, later, "Chair", "lighting").await;
         tells(&mut scheduled, later, EventKind::Edited, 1).await;
-        house.engine.cancel_auction(&seller, later, "broken").await.unwrap();
+        house.engine.cancel_auction(&seller, later, reason("broken")).await.unwrap();
         tells(&mut scheduled, later, EventKind::Cancelled, 2).await;
     }
 
@@ -110,8 +111,8 @@ on_both! {
         let mut lights =
             watch(&house, Filter { categories: lighting, ..Filter::default() }).await;
         let wanted = CreateAuction {
-            title: "Lamp".to_owned(),
-            description: String::new(),
+            title: title("Lamp"),
+            description: description(""),
             category: Some(CategoryId("lighting".to_owned())),
             ..house.a_lamp()
         };
@@ -134,7 +135,7 @@ on_both! {
     async fn an_edit_whose_former_words_nobody_knows_is_told(db: &TestDatabase) {
         let house = TestHouse::open(db).await;
         let seller = house.person("seller", None, 0).await;
-        let wanted = CreateAuction { title: "Lamp".to_owned(), ..house.a_lamp() };
+        let wanted = CreateAuction { title: title("Lamp"), ..house.a_lamp() };
         let auction = house.list(&seller, wanted).await;
         // Another node's lists: they see the log alone.
         let lists = Lists::start(house.db.clone(), rules().increments, Arc::new(NoBus));

@@ -1,7 +1,7 @@
 //! The plans by which Postgres answers, read from its own log: what is asked is what the store
 //! really sends, and every statement of it.
 
-use neighborbid::store::rowset::{self, Write};
+use neighborbid::store::bulk::{self, Write};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, Statement,
     TransactionTrait,
@@ -86,7 +86,7 @@ impl Explained {
 
     /// The same of a change that stands for itself.
     pub async fn write(&mut self, of: &str, change: impl Fn() -> Write) {
-        self.ask(of, async |tx| rowset::write(tx, [change()]).await.unwrap()).await;
+        self.ask(of, async |tx| bulk::write(tx, [change()]).await.unwrap()).await;
     }
 
     async fn log_size(&self) -> i64 {

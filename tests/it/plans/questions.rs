@@ -5,24 +5,21 @@ use entity::{
     auction, bid,
     enums::{AuctionScope, AuctionStatus, NotificationKind, OrderStatus, TransferKind},
     idempotency_key,
-    ids::{
-        AuctionId, BidId, CategoryId, NotificationId, OrderId, RegionId, SessionId, TransferId,
-        UserId,
-    },
+    ids::{AuctionId, BidId, CategoryId, NotificationId, OrderId, RegionId, SessionId, UserId},
     notification, order, session, transfer,
 };
 use neighborbid::{
-    domain::{event::Event, filter::Filter, user::User},
+    domain::{event::Event, filter::Filter, ledger::Movement, user::User},
     store::{
         auction_page::{self, Key, Place, Sort},
         auctions,
         bids::{self, Bounds},
-        bus_secret, categories,
+        bulk, bus_secret, categories,
         commit_marker::{self, CommitMarker},
         deadlines::{self, Deadline},
         events, idempotency, marketplace, notifications, orders,
         page::Page,
-        regions, rowset, sessions, transaction, transfers, users, wallets,
+        regions, sessions, transaction, transfers, users, wallets,
     },
 };
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
@@ -221,9 +218,9 @@ async fn of_bids(explained: &mut Explained, known: &Known) {
     ask!(explained, bids::maxima_of(bidder, &ids));
     ask!(explained, bids::bidders_of(auction));
     let new = [bid::Model { id: BidId::new(), sequence: 1_000, ..known.bid.clone() }];
-    write!(explained, bids::insert(&new));
+    explained.write("bulk::insert of bids", || bulk::insert(&new)).await;
     // The smallest change there is.
-    ask!(explained, rowset::write([bids::insert(&new)]));
+    ask!(explained, bulk::write([bulk::insert(&new)]));
     for marker in [
         CommitMarker::Bid(known.bid.id),
         CommitMarker::Transfer(known.transfer.id),
@@ -254,27 +251,22 @@ async fn of_events(explained: &mut Explained, known: &Known) {
 async fn of_money(explained: &mut Explained, known: &Known) {
     let bidder = known.bidder;
     let sellers: Vec<_> = known.auctions.iter().map(|auction| auction.seller_id).collect();
-    let people = || [bidder, sellers[0]].into_iter();
+    let people = || [bidder, sellers[0]];
     ask!(explained, wallets::lock(people(), sellers.iter().copied()));
     ask!(explained, wallets::lock_free(people(), sellers.iter().copied()));
     ask!(explained, wallets::of(bidder));
     ask!(explained, wallets::of_each(&[bidder, sellers[0]]));
     let balances = wallets::of(&explained.db, bidder).await.unwrap();
-    write!(explained, wallets::save(&[(bidder, balances)]));
+    write!(explained, wallets::save([(bidder, balances)]));
+    explained.write("bulk::update of wallets", || wallets::save([(bidder, balances)])).await;
     ask!(explained, transfers::by_ids(&[known.transfer.id]));
     ask!(explained, transfers::of_user(bidder, &page()));
     let after = Page { after: Some(known.transfer.id), ..page() };
     ask!(explained, transfers::of_user(known.transfer.user_id, &after));
-    let new = [transfers::NewTransfer {
-        id: TransferId::new(),
-        user: bidder,
-        kind: TransferKind::Deposit,
-        amount: money(1),
-        auction: None,
-        bid: None,
-        at: Utc::now(),
-    }];
-    write!(explained, transfers::insert(&new));
+    let deposit = TransferKind::Deposit;
+    let deposit = Movement { user: bidder, kind: deposit, amount: money(1), bid: None };
+    let new = [transfers::row(&deposit, None, Utc::now())];
+    explained.write("bulk::insert of transfers", || bulk::insert(&new)).await;
     let newcomer = users::Account {
         user: User {
             id: UserId::new(),
@@ -309,7 +301,7 @@ async fn of_orders(explained: &mut Explained, known: &Known) {
     }
     ask!(explained, orders::save(order));
     let new = order::Model { id: OrderId::new(), auction_id: known.auction(), ..order.clone() };
-    ask!(explained, orders::insert(std::slice::from_ref(&new)));
+    explained.write("bulk::insert of orders", || bulk::insert(std::slice::from_ref(&new))).await;
 }
 
 async fn of_people(explained: &mut Explained, known: &Known) {
@@ -350,7 +342,7 @@ async fn of_notes_and_keys(explained: &mut Explained, known: &Known) {
         kind: NotificationKind::Won,
         ..known.note.clone()
     }];
-    write!(explained, notifications::insert(&new));
+    explained.write("bulk::insert of notifications", || bulk::insert(&new)).await;
     let key = format!("key of {}", known.bid.id.0);
     ask!(explained, idempotency::find(&[(bidder, key.as_str()), (bidder, "unknown")]));
     let new = [idempotency_key::Model {
@@ -363,5 +355,5 @@ async fn of_notes_and_keys(explained: &mut Explained, known: &Known) {
         transfer_id: None,
         created_at: Utc::now(),
     }];
-    write!(explained, idempotency::insert(&new));
+    explained.write("bulk::insert of keys", || bulk::insert(&new)).await;
 }

@@ -6,13 +6,14 @@ use std::{sync::Arc, time::Duration};
 use async_graphql::{Request, Value};
 use futures_util::future::join_all;
 use neighborbid::{
-    engine::{Credentials, LaneSettings, PlaceBid, SignUp},
+    engine::{Credentials, LaneSettings, SignUp},
     graphql::{self, RateLimits, Schema},
     store::connection::{Db, PoolSettings},
 };
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use super::LIMITS;
+use crate::support::requests::bid_request;
 use crate::support::{
     TestDatabase, TestHouse,
     database::POOLS,
@@ -69,13 +70,7 @@ on_both! {
         let found = house.engine.session(token.reveal()).await.unwrap();
         assert_eq!(found.map(|session| session.id), Some(buyer.id));
         house.deposit(&buyer, 100_000, "first").await;
-        let bid = PlaceBid {
-            bidder: buyer.user.id,
-            auction: lamp,
-            amount: money(10_000),
-            maximum: None,
-            idempotency_key: Some("once".to_owned()),
-        };
+        let bid = bid_request(buyer.user.id, lamp, money(10_000), None, Some("once"));
         for _ in 0..2 {
             let outcome = house.engine.place_bid(bid.clone()).await.unwrap();
             assert_eq!(code(&outcome), None);

@@ -19,7 +19,7 @@ use neighborbid::{
     },
     engine::{
         AccountBounds, BidOutcome, Clock, CreateAuction, Engine, LaneSettings, PasswordSettings,
-        PlaceBid, Rules, Session, WalletMove, grant_admin,
+        Rules, Session, WalletMove, grant_admin,
     },
     live::{bus::NoBus, hub::Hub, rooms::Rooms, settings::LiveSettings, sweep},
     store::{connection::Db, users},
@@ -28,6 +28,7 @@ use sea_orm::TransactionTrait;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::database::TestDatabase;
+use super::requests::{bid_request, description, key_of, title};
 
 /// An engine, its database and its clock.
 pub struct TestHouse {
@@ -187,7 +188,7 @@ impl TestHouse {
         let wanted = WalletMove {
             kind: TransferKind::Deposit,
             amount: money(amount),
-            idempotency_key: key.to_owned(),
+            idempotency_key: key_of(key),
             user: None,
         };
         self.engine.move_money(who, wanted).await.unwrap();
@@ -202,8 +203,8 @@ impl TestHouse {
     /// A national auction from 10,000 that runs for a day.
     pub fn a_lamp(&self) -> CreateAuction {
         CreateAuction {
-            title: "황동 스탠드 램프".to_owned(),
-            description: "A brass lamp.".to_owned(),
+            title: title("황동 스탠드 램프"),
+            description: description("A brass lamp."),
             category: None,
             condition: ItemCondition::UsedA,
             shipping_payer: ShippingPayer::Buyer,
@@ -236,13 +237,7 @@ impl TestHouse {
         maximum: i64,
     ) -> BidOutcome {
         self.engine
-            .place_bid(PlaceBid {
-                bidder: who.user.id,
-                auction: on,
-                amount: money(amount),
-                maximum: Some(money(maximum)),
-                idempotency_key: None,
-            })
+            .place_bid(bid_request(who.user.id, on, money(amount), Some(money(maximum)), None))
             .await
             .unwrap()
     }

@@ -16,6 +16,7 @@ pub mod nats_keys;
 pub mod postgres;
 pub mod proxy;
 pub mod records;
+pub mod requests;
 pub mod rough;
 pub mod served;
 pub mod watcher;
