@@ -1,4 +1,4 @@
-//! The composition root: builds the house from its settings, runs it, and closes it in order.
+//! The composition root: builds the server from its settings, runs it, and shuts it down in order.
 
 mod backend;
 
@@ -23,7 +23,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// How nodes hear of each other.
     pub bus: BusConfig,
-    /// The house's numbers.
+    /// The marketplace's settings.
     pub house: HouseConfig,
     /// What clients may do.
     pub clients: ClientConfig,
@@ -31,7 +31,7 @@ pub struct Config {
     pub clock: Clock,
 }
 
-/// Why the house did not open or did not close well.
+/// Why the server did not start or did not shut down well.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The database cannot be used.
@@ -63,7 +63,7 @@ pub enum Failure {
 /// How long closing may take.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// How long clients may take to get their answers, once the house closes.
+/// How long clients may take to get their answers, once the server shuts down.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// An open house: a backend, and the listeners before it.

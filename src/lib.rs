@@ -1,4 +1,4 @@
-//! NeighborBid: an auction house for neighbourhood marketplaces.
+//! NeighborBid: an auction engine for neighbourhood marketplaces.
 //!
 //! The crate in reading order; the arrows point upwards only, and a test holds them.
 //!
@@ -9,10 +9,11 @@
 //! - [`graphql`]: the API's schema: parses, asks the engine, dresses the answer.
 //! - [`http`]: GraphQL over HTTP and WebSocket, GraphiQL, health, metrics.
 //! - [`config`]: every setting, with its default.
-//! - [`app`]: builds the house from its settings, runs it, closes it in order.
+//! - [`app`]: builds the server from its settings, runs it, shuts it down in order.
 //! - [`telemetry`]: logs at a bounded rate.
 //! - [`audit`]: asks the database whether every invariant holds.
-//! - `demo`: a lively house to look at, where the feature of that name is on, as it is by default.
+//! - `demo`: a server with sample data and bots, where the feature of that name is on, as it is
+//!   by default.
 
 pub mod app;
 pub mod audit;

@@ -18,7 +18,7 @@ use neighborbid::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// An auction house for neighbourhood marketplaces: exact bids, exact money, live prices.
+/// An auction engine for neighbourhood marketplaces: exact bids, exact money, live prices.
 #[derive(Debug, Parser)]
 #[command(name = "neighborbid", version)]
 struct Cli {
@@ -41,7 +41,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// A lively house in a folder of its own: sample people, auctions, and bidders that keep on
+    /// A demo server in a folder of its own: sample people, auctions, and bidders that keep on
     #[cfg(feature = "demo")]
     Demo(Box<Demo>),
     /// The server; migrates first
@@ -156,9 +156,11 @@ async fn run(command: Command) -> Outcome {
                 tracing::warn!(%error, "raising the limit of file descriptors");
             }
             let house = House::open(config).await?;
+            // Heard from here on: whoever reads that it serves may stop it at once.
+            let stopped = stopped();
             let admin = house.admin.map(tracing::field::display);
             tracing::info!(address = %house.address, admin, "serving");
-            house.run(stopped()).await?;
+            house.run(stopped).await?;
             tracing::info!("closed");
             Ok(ExitCode::SUCCESS)
         }
@@ -240,17 +242,23 @@ async fn grant(database: DatabaseConfig, username: &str) -> Outcome {
 }
 
 /// Returns at Ctrl-C or SIGTERM.
-async fn stopped() {
-    let interrupted = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
+fn stopped() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        let [interrupted, terminated] = signals;
+        match (interrupted, terminated) {
+            (Ok(mut interrupted), Ok(mut terminated)) => {
+                tokio::select! {
+                    _ = interrupted.recv() => {}
+                    _ = terminated.recv() => {}
+                }
             }
-        }
-        Err(_) => {
-            let _ = interrupted.await;
+            (Ok(mut one), Err(_)) | (Err(_), Ok(mut one)) => {
+                one.recv().await;
+            }
+            // Nothing can be heard: the system's own way of ending a process is left.
+            (Err(_), Err(_)) => std::future::pending().await,
         }
     }
 }

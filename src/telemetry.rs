@@ -47,7 +47,7 @@ impl Default for Seldom {
     }
 }
 
-/// The process's one recorder of numbers; a second house in a process shares it.
+/// The process's one recorder of numbers; a second server in a process shares it.
 #[must_use]
 pub fn recorder() -> PrometheusHandle {
     use metrics_exporter_prometheus::Matcher;

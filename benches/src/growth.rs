@@ -110,7 +110,7 @@ impl Side {
     }
 }
 
-/// What bids and pages cost, in a small and in a large house.
+/// What bids and pages cost, in a small and in a large marketplace.
 pub async fn growth(lab: &Lab, table: &mut Table) -> Result<()> {
     let auctions = if lab.quick { 1_000 } else { 10_000 };
     let stored = (auctions * BIDS) as f64;

@@ -121,22 +121,22 @@ text_enum!(
         Payout = "PAYOUT",
         /// escrow → available: the buyer gets the money back
         Refund = "REFUND",
-        /// escrow → fees: the house's share
+        /// escrow → fees: the marketplace's share
         Fee = "FEE",
     }
 );
 text_enum!(
-    /// Where money lies. AVAILABLE and LOCKED are a user's; the others are the house's.
+    /// Where money lies. AVAILABLE and LOCKED are a user's; the others are the marketplace's.
     Account {
         /// A user's own, free to spend.
         Available = "AVAILABLE",
         /// A user's own, held for the auctions that the user leads.
         Locked = "LOCKED",
-        /// The house's: paid for goods that are not yet received.
+        /// The marketplace's: paid for goods that are not yet received.
         Escrow = "ESCROW",
-        /// The house's own.
+        /// The marketplace's own.
         Fees = "FEES",
-        /// Outside of the house.
+        /// Outside the marketplace.
         External = "EXTERNAL",
     }
 );

@@ -24,7 +24,7 @@ pub struct Model {
     pub seller_id: UserId,
     /// In minor units.
     pub price: i64,
-    /// The house's share of it, in minor units.
+    /// The marketplace's share of it, in minor units.
     pub fee: i64,
     /// Where it stands.
     pub status: OrderStatus,
@@ -32,7 +32,7 @@ pub struct Model {
     pub created_at: Time,
     /// When it last moved.
     pub updated_at: Time,
-    /// When the house completes it by itself; set while handed over.
+    /// When the marketplace completes it by itself; set while handed over.
     pub completes_at: Option<Time>,
     /// Why a side disagreed.
     pub dispute_reason: Option<String>,

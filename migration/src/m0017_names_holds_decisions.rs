@@ -8,7 +8,7 @@
 //! Nodes of an earlier version must be stopped: they would release the whole of such a hold, and so
 //! the excess twice. Going down takes back the columns and indexes alone: names keep the keys that
 //! they were given, and what was released stays released, for the ledger is append-only; hence an
-//! earlier version is not to serve a house with open auctions after it.
+//! earlier version is not to serve a database with open auctions after it.
 
 use std::collections::HashSet;
 

@@ -47,7 +47,7 @@ pub struct BusConfig {
     #[arg(long, env = "NATS_KEY", value_name = "FILE")]
     pub nats_key: Option<PathBuf>,
 
-    /// What this house's subjects on the bus begin with
+    /// What this marketplace's subjects on the bus begin with
     #[arg(long, env = "NEIGHBORBID_NATS_PREFIX", default_value = "neighborbid",
         value_parser = subject_token)]
     pub nats_prefix: String,

@@ -22,7 +22,7 @@ pub enum Payments {
     Simulated,
 }
 
-/// The house's numbers.
+/// The marketplace's settings.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "House")]
 pub struct HouseConfig {
@@ -47,7 +47,7 @@ pub struct HouseConfig {
     #[arg(long, env = "NEIGHBORBID_INCREMENTS")]
     pub increments: Option<IncrementTable>,
 
-    /// What the house takes of a sale, in hundredths of a percent
+    /// What the marketplace keeps of a sale, in hundredths of a percent
     #[arg(long, env = "NEIGHBORBID_FEE_BASIS_POINTS", default_value_t = 0,
         value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub fee_basis_points: u32,

@@ -19,7 +19,7 @@ pub struct LiveConfig {
     #[arg(long, env = "NEIGHBORBID_LISTS_PER_ACCOUNT", default_value_t = 64)]
     pub lists_per_account: usize,
 
-    /// How many times an account may watch its own affairs (viewerUpdated)
+    /// How many times an account may watch its own account (viewerUpdated)
     #[arg(long, env = "NEIGHBORBID_OWN_FEEDS_PER_ACCOUNT", default_value_t = 64)]
     pub own_feeds_per_account: usize,
 

@@ -34,7 +34,7 @@ use crate::{
     engine::{BidOutcome, Engine, Error},
 };
 
-/// How many rounds of bids there are before the doors open.
+/// How many rounds of bids there are before the server opens.
 const ROUNDS: usize = 3;
 
 /// How many turns pass between two looks for what newcomers listed.

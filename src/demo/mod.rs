@@ -1,7 +1,7 @@
-//! `neighborbid demo`: a house in a folder of its own, full of people, auctions and bidders that
+//! `neighborbid demo`: a server in a folder of its own, full of people, auctions and bidders that
 //! keep bidding, so that a newcomer has something to look at and somebody to bid against.
 //!
-//! It is a guest of the engine like any other: it signs up, deposits, lists and bids through the
+//! It is a client of the engine like any other: it signs up, deposits, lists and bids through the
 //! use cases that the API calls, and never runs SQL. In reading order: `folder` (what it may
 //! delete), `people`, `catalogue` and `goods` (what they sell), `stalls` (what is listed when),
 //! `bidders` (how much they bid: pure), `lots`, `market` (the loop), `supply` and `deals`,
@@ -73,13 +73,13 @@ pub enum Failure {
     /// The folder cannot be used.
     #[error("the folder {0}: {1}")]
     Folder(String, std::io::Error),
-    /// The goods are priced in another currency than the house's.
+    /// The goods are priced in another currency than the marketplace's.
     #[error("the demo's prices are whole won: leave out --currency")]
     Currency,
     /// Somebody listens there already.
     #[error("{0} is taken: name another address with --listen or --admin-listen")]
     Taken(SocketAddr),
-    /// The house did not open or did not close well.
+    /// The server did not start or did not shut down well.
     #[error(transparent)]
     House(app::Failure),
     /// The sample data did not fit.
@@ -98,10 +98,10 @@ impl From<app::Failure> for Failure {
     }
 }
 
-/// Opens the house, fills it, says where everything is, and keeps it lively until `until`.
+/// Starts the server, fills it, says where everything is, and keeps it lively until `until`.
 ///
 /// # Errors
-/// When the folder or the address cannot be used, or the house breaks.
+/// When the folder or the address cannot be used, or the server fails.
 pub async fn run(
     demo: DemoConfig,
     house: HouseConfig,

@@ -11,7 +11,7 @@ use crate::{
     engine::{Credentials, Engine, Error, Session, SignUp, Token, WalletMove},
 };
 
-/// Somebody before the doors open.
+/// A person before the server opens.
 #[derive(Debug)]
 pub struct Character {
     /// The name.
@@ -53,7 +53,7 @@ pub const CAST: [Character; 16] = [
 /// What everybody comes with, in won.
 const PURSE: i64 = 5_000_000;
 
-/// Somebody in the house.
+/// A person with an account.
 #[derive(Debug)]
 pub struct Person {
     /// As whom the engine knows them.

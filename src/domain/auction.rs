@@ -26,7 +26,7 @@ pub struct Auction {
     pub starting_price: Money,
     /// What the leader would pay now; the starting price before the first bid.
     pub price: Money,
-    /// The seller's own step; else the house's table counts.
+    /// The seller's own step; else the marketplace's table counts.
     pub bid_unit: Option<Money>,
     /// Below it nothing is sold.
     pub reserve: Option<Money>,

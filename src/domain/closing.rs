@@ -53,7 +53,7 @@ pub fn close(auction: &Auction) -> Result<Closing, OutOfRange> {
     }
 }
 
-/// Sells to the leader now, at the seller's wish.
+/// Sells to the leader now, at the seller's request.
 ///
 /// # Errors
 /// A refusal when nobody leads or the reserve is not met.

@@ -33,7 +33,7 @@ pub enum Action {
     PaySeller,
     /// An admin decides for the buyer.
     RefundBuyer,
-    /// The house completes it: nobody said anything for long enough.
+    /// The marketplace completes it: nobody said anything for long enough.
     Complete,
 }
 
@@ -44,9 +44,9 @@ pub enum Actor {
     Buyer,
     /// The one who is paid.
     Seller,
-    /// An admin of the house who is no side of the order.
+    /// An admin of the marketplace who is no side of the order.
     Admin,
-    /// The house itself.
+    /// The marketplace itself.
     House,
 }
 
@@ -70,7 +70,7 @@ pub struct Step {
     pub settlement: Settlement,
     /// What the two sides are told; whoever acted is told nothing.
     pub tells: NotificationKind,
-    /// When the house completes it by itself.
+    /// When the marketplace completes it by itself.
     pub completes_at: Option<Time>,
 }
 
@@ -90,7 +90,7 @@ pub struct OrderState {
     pub status: OrderStatus,
     /// When the auction was sold.
     pub created_at: Time,
-    /// When the house completes it by itself.
+    /// When the marketplace completes it by itself.
     pub completes_at: Option<Time>,
 }
 

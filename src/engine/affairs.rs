@@ -1,4 +1,4 @@
-//! A person's own affairs: orders and notifications.
+//! A user's own orders and notifications.
 
 use entity::{
     ids::{NotificationId, OrderId, UserId},

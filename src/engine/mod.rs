@@ -82,7 +82,7 @@ use known_sessions::KnownSessions;
 use lane::Lanes;
 use passwords::Passwords;
 
-/// The house's numbers.
+/// The marketplace's settings.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// The one currency.
@@ -247,7 +247,7 @@ impl Engine {
         Ok(Arc::new(Self { lanes, core, passwords }))
     }
 
-    /// The house's numbers.
+    /// The marketplace's settings.
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.core.rules

@@ -29,7 +29,7 @@ enum Asker {
 }
 
 impl Asker {
-    /// As whom the asker acts; `None` for a stranger, who is told of no order. A side is a side,
+    /// As whom the viewer acts; `None` for a stranger, who is told of no order. A side is a side,
     /// admin or not: nobody judges their own order.
     fn actor(self, order: &order::Model) -> Option<Actor> {
         match self {
@@ -46,8 +46,8 @@ impl Engine {
     /// Does an action on an order; `words` is the reason of a dispute or the note of its decision.
     ///
     /// # Errors
-    /// Forbidden when it is not the asker's to do; a refusal when it is not possible now, or there
-    /// is no such order for the asker.
+    /// Forbidden when it is not the viewer's to do; a refusal when it is not possible now, or there
+    /// is no such order for the viewer.
     pub async fn act_on_order(
         &self,
         asker: &Session,

@@ -32,7 +32,7 @@ impl Engine {
     /// Places a bid, or buys at once: judged in its auction's order, saved before it is answered.
     ///
     /// # Errors
-    /// When the house is overloaded or broken; what the rules refuse is in the outcome.
+    /// When the server is overloaded or broken; what the rules refuse is in the outcome.
     pub async fn place_bid(&self, job: BidRequest) -> Result<BidOutcome, Error> {
         let auction = job.auction;
         let began = std::time::Instant::now();

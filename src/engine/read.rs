@@ -225,7 +225,7 @@ impl Engine {
         Ok(self.core.rooms.lists.watch_as(watcher, filter).await?)
     }
 
-    /// Begins to watch one's own affairs: all that is committed once this has returned.
+    /// Begins to watch one's own account: all that is committed once this has returned.
     ///
     /// # Errors
     /// When the account watches as often as it may, or the database fails.

@@ -1,4 +1,4 @@
-//! Money into the house and out of it.
+//! Deposits and withdrawals.
 
 use entity::{
     enums::TransferKind,
@@ -39,7 +39,7 @@ pub struct WalletMove {
     pub amount: Money,
     /// Under this key it happens once.
     pub idempotency_key: IdempotencyKey,
-    /// Whose wallet; by default the asker's own.
+    /// Whose wallet; by default the viewer's own.
     pub user: Option<UserId>,
 }
 
@@ -47,7 +47,7 @@ impl Engine {
     /// Moves money in or out, once a key; answers with whose wallet and its balances.
     ///
     /// # Errors
-    /// Forbidden when payments are not simulated and the asker is no admin; a refusal when the
+    /// Forbidden when payments are not simulated and the viewer is no admin; a refusal when the
     /// money is not there or the key was used for something else.
     pub async fn move_money(
         &self,
@@ -108,7 +108,7 @@ impl Engine {
     }
 }
 
-/// A movement of money into the house or out of it.
+/// A deposit or a withdrawal.
 struct Moved {
     asker: UserId,
     owner: UserId,
@@ -126,7 +126,7 @@ impl Command for Moved {
         let WalletMove { kind, amount, idempotency_key: ref key, .. } = *wanted;
         let request = format!("{} {owner} {}", kind.as_str(), amount.minor());
         let tx = attempt.tx;
-        // The asker's wallet too: it guards the asker's keys.
+        // The viewer's wallet too: its lock guards the viewer's keys.
         let people = std::collections::BTreeSet::from([asker, owner]);
         let Locked { wallets: locked, now, .. } = wallets::lock(tx, people, []).await?;
         attempt.settle().await?;

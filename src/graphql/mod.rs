@@ -27,6 +27,7 @@ pub use subscription::Subscription;
 use std::sync::Arc;
 
 use async_graphql::{SchemaBuilder, ValidationMode, connection::Connection};
+use chrono::{DateTime, Utc};
 
 use crate::engine::Engine;
 use types::{
@@ -45,6 +46,9 @@ pub struct Limits {
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     async_graphql::Schema::build(Query, Mutation::default(), Subscription)
         .register_output_type::<types::node::Node>()
+        .override_output_type_description::<DateTime<Utc>>(
+            "An instant as an RFC 3339 string, in UTC when it is sent: `2026-12-01T09:30:00Z`.",
+        )
         .override_output_type_description::<Connection<String, Auction>>("A page of auctions.")
         .override_output_type_description::<Connection<String, Bid>>("A page of bids.")
         .override_output_type_description::<Connection<String, Transfer>>("A page of transfers.")
@@ -72,5 +76,10 @@ pub fn schema(engine: Arc<Engine>, rates: Arc<RateLimits>, limits: Limits) -> Sc
 #[must_use]
 pub fn sdl() -> String {
     use async_graphql::SDLExportOptions;
-    builder().finish().sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
+    builder().finish().sdl_with_options(
+        SDLExportOptions::new()
+            .prefer_single_line_descriptions()
+            .use_space_ident()
+            .include_specified_by(),
+    )
 }

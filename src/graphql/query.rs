@@ -30,28 +30,29 @@ use crate::{
     engine::{Place, Sort},
 };
 
-/// Everything that can be asked.
+/// All queries.
 #[derive(Debug, Description)]
 pub struct Query;
 
-/// Which auctions a list shows. What is left out does not narrow it.
+/// Conditions that an auction must meet to be listed. Fields that are left out or null do not
+/// restrict the list.
 #[derive(Debug, Default, InputObject)]
 pub struct AuctionFilter {
-    /// Words that must all stand in the title or the description, in any script.
+    /// Words that must all occur in the title or the description, in any script.
     query: Option<String>,
-    /// In one of these states.
+    /// The auction's status is one of these.
     status: Option<Vec<AuctionStatus>>,
-    /// In this region or inside it; national auctions always are.
+    /// The auction is in this region or inside it, or it is national.
     region: Option<ID>,
-    /// Of this category or one inside it.
+    /// The item is in this category or in one inside it.
     category: Option<ID>,
-    /// Of this scope.
+    /// The auction has this scope.
     scope: Option<AuctionScope>,
-    /// With at least this current price.
+    /// The current price is at least this amount.
     min_price: Option<Decimal>,
-    /// With at most this current price.
+    /// The current price is at most this amount.
     max_price: Option<Decimal>,
-    /// Of this seller.
+    /// The auction's seller is this user.
     seller: Option<ID>,
 }
 
@@ -112,33 +113,32 @@ impl AuctionFilter {
 
 #[Object(use_type_description)]
 impl Query {
-    /// Anything by its id; null when there is nothing of that id, or it is not the viewer's to
-    /// see.
+    /// An object by its global id. Null if there is none, or the viewer may not see it.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: ID,
+        #[graphql(desc = "The object's id.")] id: ID,
     ) -> Result<Option<Node>> {
         Node::load(ctx, &id).await
     }
 
-    /// The auction of an id; null when there is none.
+    /// An auction by its id. Null if there is none.
     async fn auction(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: ID,
+        #[graphql(desc = "The auction's id.")] id: ID,
     ) -> Result<Option<Auction>> {
         let id: AuctionId = scalar::id(&id, "id")?;
         Ok(ctx.load(id).await?.map(Auction::from))
     }
 
-    /// Auctions, by filter and in order.
+    /// Auctions that meet a filter, in a given order.
     #[allow(clippy::too_many_arguments)] // Relay's four, the filter and the order.
     async fn auctions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] filter: Option<AuctionFilter>,
-        #[graphql(desc = "In what order.", default_with = "AuctionOrder::Newest")]
+        #[graphql(desc = "The conditions that they meet.")] filter: Option<AuctionFilter>,
+        #[graphql(desc = "The order of the list.", default_with = "AuctionOrder::Newest")]
         order_by: AuctionOrder,
         #[graphql(desc = "How many from the start, 1 to 100; 20 by default.")] first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
@@ -150,39 +150,39 @@ impl Query {
         auction_connection(ctx, filter, order_by.into(), page).await
     }
 
-    /// The user of a name, whatever its case; null when there is none.
+    /// A user by name, compared without regard to case. Null if there is none.
     async fn user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The name.")] username: String,
+        #[graphql(desc = "The username.")] username: String,
     ) -> Result<Option<User>> {
         let username: String = username.nfc().collect();
         let user = ctx.page(UserNamed(username)).await?;
         Ok(user.map(|user| User(Arc::new(user))))
     }
 
-    /// The regions right inside `parent`, or the outermost ones.
+    /// The regions directly inside `parent`, or the outermost regions.
     async fn regions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "A region.")] parent: Option<ID>,
+        #[graphql(desc = "The id of a region.")] parent: Option<ID>,
     ) -> Result<Vec<Region>> {
         let parent: Option<RegionId> = parent.map(|id| scalar::id(&id, "parent")).transpose()?;
         let inside = ctx.engine()?.places().regions_in(parent.as_ref());
         Ok(inside.cloned().map(Region).collect())
     }
 
-    /// All categories: each right before those inside it.
+    /// All categories. Each category is directly followed by those inside it.
     async fn categories(&self, ctx: &Context<'_>) -> Result<Vec<Category>> {
         Ok(ctx.engine()?.places().categories().iter().cloned().map(Category).collect())
     }
 
-    /// The one who is signed in; null when nobody is.
+    /// The signed-in user. Null if nobody is signed in.
     async fn viewer(&self, ctx: &Context<'_>) -> Option<Viewer> {
         ctx.session().cloned().map(Viewer)
     }
 
-    /// The house's numbers.
+    /// The settings of the marketplace.
     async fn marketplace(&self) -> Marketplace {
         Marketplace
     }

@@ -20,7 +20,7 @@ use crate::domain::{
 #[derive(Debug, Clone, PartialEq, Eq, Description)]
 pub struct Decimal(String);
 
-#[Scalar(use_type_description)]
+#[Scalar(use_type_description, specified_by_url = "https://www.w3.org/TR/xmlschema11-2/#decimal")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {

@@ -13,21 +13,22 @@ use super::{
     types::update::{AuctionPresence, AuctionUpdate, ViewerUpdate},
 };
 
-/// Live updates.
+/// All subscriptions: live updates.
 #[derive(Debug, Description)]
 pub struct Subscription;
 
 #[Root(use_type_description)]
 impl Subscription {
-    /// An auction, live: first a SNAPSHOT, then each event, in order, once. With `after`, instead
-    /// of the snapshot, every event after that sequence (or a SNAPSHOT when more than 1,000 were
-    /// missed): reconnect with the last sequence seen. Ends by itself after the final event.
-    /// Who reads too slowly gets a SNAPSHOT of the newest state in place of what was missed.
+    /// Updates of an auction: first a SNAPSHOT, then every event, in order and once. With `after`,
+    /// every event after that sequence number instead of the snapshot, or a SNAPSHOT if more than
+    /// 1,000 were missed: reconnect with the last sequence number received. The stream ends after
+    /// the final event. A client that reads too slowly receives a SNAPSHOT of the newest state in
+    /// place of the events that it missed.
     async fn auction_updated(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which auction.")] auction_id: ID,
-        #[graphql(desc = "The last sequence seen.")] after: Option<i32>,
+        #[graphql(desc = "The id of the auction.")] auction_id: ID,
+        #[graphql(desc = "The last sequence number received.")] after: Option<i32>,
     ) -> Result<impl Stream<Item = Result<AuctionUpdate>> + use<>> {
         let updates = match ctx.data_opt::<Arc<Moment>>() {
             Some(moment) => stream::iter(moment.update()).left_stream(),
@@ -44,14 +45,14 @@ impl Subscription {
         Ok(updates.map(|update| AuctionUpdate::try_from(update.as_ref())))
     }
 
-    /// A list page's live prices: every event of an auction that the filter lets through before the
-    /// event or after it, with the auction as it is right after; one that the filter then no longer
-    /// lets through has left the list. Who reads too slowly sees the newest of each auction, as a
+    /// Updates for a list page: every event of an auction that meets the filter before or after the
+    /// event, with the auction right after it. An auction that no longer meets the filter has left
+    /// the list. A client that reads too slowly receives the newest state of each auction as a
     /// SNAPSHOT.
     async fn auctions_updated(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which auctions.")] filter: Option<AuctionFilter>,
+        #[graphql(desc = "The conditions that the auctions meet.")] filter: Option<AuctionFilter>,
     ) -> Result<impl Stream<Item = Result<AuctionUpdate>> + use<>> {
         let filter = filter.unwrap_or_default().parse(ctx)?;
         let feed = ctx.engine()?.watch_list_as(&ctx.watcher(), filter).await;
@@ -63,12 +64,13 @@ impl Subscription {
         }))
     }
 
-    /// How many watch an auction (run `auctionUpdated` on it), over all nodes: at once, then when
-    /// it changed, once a second at most. Approximate within seconds. It does not end by itself.
+    /// The number of clients that watch an auction (with `auctionUpdated`) on all nodes:
+    /// immediately, then on each change, at most once a second. Accurate to within seconds. The
+    /// stream does not end by itself.
     async fn auction_presence(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which auction.")] auction_id: ID,
+        #[graphql(desc = "The id of the auction.")] auction_id: ID,
     ) -> Result<impl Stream<Item = AuctionPresence> + use<>> {
         let unknown = || coded(Code::NotFound, "There is no such auction.");
         let auction: AuctionId = auction_id.parse().map_err(|_| unknown())?;
@@ -78,8 +80,8 @@ impl Subscription {
         Ok(told(ctx, counts).map(move |count| AuctionPresence::new(auction, count)))
     }
 
-    /// The viewer's own affairs as they happen: the wallet whenever it changes (a lead won or
-    /// lost, a payment), and each new notification. First of all, the wallet as it is.
+    /// Updates of the viewer's own account: the wallet immediately and on each change, and every
+    /// new notification. Signed-in users only.
     async fn viewer_updated(
         &self,
         ctx: &Context<'_>,

@@ -21,7 +21,7 @@ pub async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
     }
 }
 
-/// Able to serve: the database answers and takes writes, deadlines are kept, and the house is not
+/// Able to serve: the database answers and takes writes, deadlines are kept, and the server is not
 /// closing; else it says why not. It waits for nobody. Without the bus it still serves, and says
 /// so.
 pub async fn readyz_in_full(State(app): State<App>) -> (StatusCode, String) {

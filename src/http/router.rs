@@ -75,7 +75,7 @@ pub struct App {
     pub http: Arc<HttpSettings>,
     /// The numbers.
     pub metrics: PrometheusHandle,
-    /// Cancelled when the house closes.
+    /// Cancelled when the server shuts down.
     pub stop: CancellationToken,
     /// The sockets' tasks, to be waited for.
     pub tasks: TaskTracker,

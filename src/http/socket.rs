@@ -93,7 +93,8 @@ impl Socket {
             }
             ControlFlow::Break(Left::Closed) => self.answer_close().await,
             ControlFlow::Break(Left::Gone) => {}
-            // The house closes: queries and mutations that run are let end, subscriptions are not.
+            // The server shuts down: queries and mutations that run are let end, subscriptions
+            // are not.
             ControlFlow::Continue(()) => {
                 operations.end_subscriptions();
                 self.finish(&mut operations).await;
@@ -118,7 +119,7 @@ impl Socket {
         let _ = timeout(HANDSHAKE, answered).await;
     }
 
-    /// Handles what comes and sends what is ready. Continues when the house closes.
+    /// Handles what comes and sends what is ready. Continues when the server shuts down.
     async fn serve(&mut self, operations: &mut Operations) -> ControlFlow<Left> {
         let Clocks { init_by, mut pings } = self.clocks();
         let mut signed = None::<Signed>;

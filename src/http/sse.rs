@@ -91,7 +91,7 @@ fn only(answer: Answer) -> Answers {
 
 impl Running {
     /// The next event. Ends with `complete` where the operation does, and after an error where the
-    /// session does; without it where the house closes, so that the client comes back.
+    /// session does; without it where the server shuts down, so that the client comes back.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         let answers = self.answers.as_mut()?;
         let event = tokio::select! {

@@ -111,7 +111,7 @@ impl Feed {
         self.first.push_back(Arc::new(update.to_snapshot()));
     }
 
-    /// The next update; `None` after the final one, or when the house closes.
+    /// The next update; `None` after the final one, or when the server shuts down.
     pub async fn next(&mut self) -> Option<Arc<Update>> {
         loop {
             if self.is_over {

@@ -321,7 +321,7 @@ impl Reader {
         list.newest.receiver_count() == 0
     }
 
-    /// The next update; `None` when the house closes.
+    /// The next update; `None` when the server shuts down.
     pub async fn next(&mut self) -> Option<Arc<Update>> {
         loop {
             if let Some(update) = self.held_back.take().or_else(|| self.next_kept()) {

@@ -201,7 +201,7 @@ impl Lists {
 }
 
 impl ListFeed {
-    /// The next update; `None` when the house closes.
+    /// The next update; `None` when the server shuts down.
     pub async fn next(&mut self) -> Option<Arc<Update>> {
         self.reader.as_mut()?.next().await
     }

@@ -1,4 +1,4 @@
-//! Who watches their own affairs on this node.
+//! Who watches their own account on this node.
 //!
 //! What is told depends on the database and its clock alone: a watcher begins behind all that was
 //! committed before, and what is not known yet is news, however late it was committed.
@@ -34,7 +34,7 @@ const RING: usize = 64;
 /// the time.
 const BACK: TimeDelta = TimeDelta::seconds(30);
 
-/// The people who watch their own affairs on this node.
+/// The people who watch their own accounts on this node.
 #[derive(Debug)]
 pub struct People {
     db: Db,
@@ -107,7 +107,7 @@ impl People {
         }
     }
 
-    /// Begins to watch one's own affairs: whatever is committed once this has returned is told,
+    /// Begins to watch one's own account: whatever is committed once this has returned is told,
     /// and no notification that was committed before it was called.
     ///
     /// # Errors
@@ -240,7 +240,7 @@ impl Person {
 
 impl OwnFeed {
     /// The next update; first of all, and whenever some were missed, that the wallet may have
-    /// changed. `None` when the house closes.
+    /// changed. `None` when the server shuts down.
     pub async fn next(&mut self) -> Option<OwnUpdate> {
         let user = self.hold.user;
         let resync = OwnUpdate { user, wallet_changed: true, notification: None };

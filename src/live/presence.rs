@@ -100,7 +100,7 @@ impl Presence {
         Ok(PresenceFeed { presence: Arc::clone(self), auction, count, is_new: true, _share })
     }
 
-    /// Reports to the other nodes, and tells those who watch a number, until the house closes.
+    /// Reports to the other nodes, and tells those who watch a number, until the server shuts down.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let _listening = self.listen();
         let mut reported = HashMap::new();

@@ -19,7 +19,7 @@ pub struct Rooms {
     pub hub: Arc<Hub>,
     /// Who watches a list.
     pub lists: Arc<Lists>,
-    /// Who watches their own affairs.
+    /// Who watches their own account.
     pub people: Arc<People>,
     /// How many watch, on all nodes.
     pub presence: Arc<Presence>,

@@ -9,7 +9,7 @@ pub struct LiveSettings {
     pub lists_per_address: usize,
     /// How many lists an account may watch.
     pub lists_per_account: usize,
-    /// How many times an account may watch its own affairs.
+    /// How many times an account may watch its own account.
     pub own_feeds_per_account: usize,
     /// How many numbers of watchers may be watched from an address, or a network of IPv6.
     pub presences_per_address: usize,

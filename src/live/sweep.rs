@@ -18,7 +18,8 @@ const WELL: Duration = Duration::from_secs(1);
 /// How often, while there is a bus and it is down.
 const UNWELL: Duration = Duration::from_millis(500);
 
-/// Sweeps until the house closes, bus or not. Where nobody watches, it asks the database nothing.
+/// Sweeps until the server shuts down, bus or not. Where nobody watches, it asks the database
+/// nothing.
 pub async fn run(rooms: Rooms, stop: CancellationToken) {
     let health = || rooms.bus.health();
     let auctions = every_while(health(), "auctions", || rooms.hub.sweep());

@@ -36,7 +36,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[];
 /// their files.
 const CIRCLES: &[&[&str]] = &[
     &["src/engine/accounts.rs", "src/engine/known_sessions.rs", "src/engine/session_watch.rs"],
-    &["src/engine/batch.rs", "src/engine/docket.rs", "src/engine/place_bid.rs"],
+    &["src/engine/batch.rs", "src/engine/docket.rs"],
     &[
         "src/graphql/context.rs",
         "src/graphql/error.rs",
@@ -49,8 +49,10 @@ const CIRCLES: &[&[&str]] = &[
         "src/http/body.rs",
         "src/http/client_address.rs",
         "src/http/execution.rs",
+        "src/http/executor.rs",
         "src/http/health.rs",
         "src/http/operations.rs",
+        "src/http/request_id.rs",
         "src/http/router.rs",
         "src/http/shared.rs",
         "src/http/socket.rs",

@@ -248,7 +248,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Pays the seller what is left of an order's price after the fee, and the house the fee.
+    /// Pays the seller what is left of an order's price after the fee, and the marketplace the fee.
     pub fn pay_out(&mut self, order: &order::Model) -> Result<(), Error> {
         let (price, fee) = (minor(order.price)?, minor(order.fee)?);
         let user = order.seller_id;

@@ -28,16 +28,16 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Auctions;
 
-/// A thing to sell.
+/// The item to list, and the terms of its auction.
 #[derive(Debug, InputObject)]
 pub struct CreateAuctionInput {
     /// One line of 1 to 100 characters.
     title: String,
-    /// Plain text of at most 10,000 characters.
+    /// Plain text of at most 10,000 characters; it may be empty and may have several lines.
     description: String,
-    /// What kind of goods it is.
+    /// The category of the item.
     category: Option<ID>,
-    /// The state of the goods.
+    /// The condition of the item.
     #[graphql(default_with = "ItemCondition::UsedA")]
     condition: ItemCondition,
     /// Who pays for shipping.
@@ -46,62 +46,66 @@ pub struct CreateAuctionInput {
     /// Who may bid.
     #[graphql(default_with = "AuctionScope::National")]
     scope: AuctionScope,
-    /// Where: the seller's home region, which is the default, or one around it.
+    /// The region of the item: the seller's home region, which is the default, or a region that
+    /// contains it.
     region: Option<ID>,
-    /// The least first bid.
+    /// The minimum amount of the first bid.
     starting_price: Decimal,
-    /// A step of the seller's own: bids must be whole multiples of it. By default the
-    /// marketplace's increments count.
+    /// A bid unit: amounts must be whole multiples of it. By default, the marketplace's increments
+    /// apply.
     bid_unit: Option<Decimal>,
-    /// Below it nothing is sold. Never shown to anybody.
+    /// The hidden reserve price: the item is not sold below it. It is never shown to anybody.
     reserve_price: Option<Decimal>,
-    /// Who pays it has bought: above the starting price, no less than the reserve.
+    /// Price at which a bidder can buy the item immediately. Must exceed the starting price and be
+    /// at least the reserve price.
     buy_now_price: Option<Decimal>,
-    /// From when bids count; by default at once. At most 90 days ahead.
+    /// The time from which bids are accepted, at most 90 days ahead. By default, immediately.
     starts_at: Option<DateTime<Utc>>,
-    /// Until when bids count: 1 minute to 30 days after the start.
+    /// The time until which bids are accepted: 1 minute to 30 days after the start.
     ends_at: DateTime<Utc>,
-    /// In seconds, 0 to 3,600: a bid this close to the end moves it.
+    /// Soft close: a bid this many seconds before the end, or fewer, extends the auction. 0 to
+    /// 3,600; by default, the marketplace's value.
     soft_close_window_seconds: Option<i32>,
-    /// In seconds, 0 to 3,600: to how long after such a bid the end moves.
+    /// Soft close: such a bid moves the end to this many seconds after the bid. 0 to 3,600; by
+    /// default, the marketplace's value.
     soft_close_extension_seconds: Option<i32>,
 }
 
-/// New words for an auction. What is left out stays.
+/// New values for an auction. Fields that are left out or null are not changed.
 #[derive(Debug, InputObject)]
 pub struct UpdateAuctionInput {
-    /// Which auction.
+    /// The id of the auction to edit.
     id: ID,
     /// One line of 1 to 100 characters.
     title: Option<String>,
     /// Plain text of at most 10,000 characters.
     description: Option<String>,
-    /// What kind of goods it is.
+    /// The category of the item.
     category: Option<ID>,
 }
 
-/// An auction to withdraw.
+/// The auction to cancel, and why.
 #[derive(Debug, InputObject)]
 pub struct CancelAuctionInput {
-    /// Which auction.
+    /// The id of the auction to cancel.
     id: ID,
-    /// Why, for those who bid: 1 to 500 characters.
+    /// The reason, shown to those who bid: 1 to 500 characters.
     reason: String,
 }
 
-/// An auction.
+/// An auction, by its id.
 #[derive(Debug, InputObject)]
 pub struct AuctionIdInput {
-    /// Which.
+    /// The id of the auction.
     pub id: ID,
 }
 
-/// The auction, or why nothing was done.
+/// The result of a mutation of an auction.
 #[derive(Debug, SimpleObject)]
 pub struct AuctionPayload {
-    /// The auction; null when refused.
+    /// The auction after the mutation. Null if it was refused.
     auction: Option<Auction>,
-    /// Why it was refused; empty when it was not.
+    /// The reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
@@ -157,11 +161,11 @@ fn parse_edit(input: UpdateAuctionInput) -> Result<UpdateAuction, Refusal> {
 
 #[Object]
 impl Auctions {
-    /// Lists a thing for auction.
+    /// Lists an item for auction.
     async fn create_auction(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The thing.")] input: CreateAuctionInput,
+        #[graphql(desc = "The item and the terms of its auction.")] input: CreateAuctionInput,
     ) -> Result<AuctionPayload> {
         let seller = acting(ctx, Kind::List)?;
         let engine = ctx.engine()?;
@@ -172,11 +176,12 @@ impl Auctions {
         payload(ctx, done)
     }
 
-    /// Changes an auction's words while it has no bid. FORBIDDEN to others than its seller.
+    /// Edits the title, description or category of an auction that has no bids yet. Fails with
+    /// FORBIDDEN unless the viewer is its seller.
     async fn update_auction(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The new words.")] input: UpdateAuctionInput,
+        #[graphql(desc = "The auction and the new values.")] input: UpdateAuctionInput,
     ) -> Result<AuctionPayload> {
         let seller = acting(ctx, Kind::Change)?;
         let done = match parse_edit(input) {
@@ -186,12 +191,12 @@ impl Auctions {
         payload(ctx, done)
     }
 
-    /// Withdraws an auction: always before the first bid; with bids, until 12 hours before its
-    /// end. All holds end. FORBIDDEN to others than its seller.
+    /// Cancels an auction and releases all holds: at any time before the first bid, and with bids
+    /// until 12 hours before the end. Fails with FORBIDDEN unless the viewer is its seller.
     async fn cancel_auction(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which, and why.")] input: CancelAuctionInput,
+        #[graphql(desc = "The auction to cancel, and why.")] input: CancelAuctionInput,
     ) -> Result<AuctionPayload> {
         let seller = acting(ctx, Kind::Change)?;
         let parsed = auction_id(&input.id).and_then(|id| Ok((id, Reason::parse(&input.reason)?)));
@@ -202,11 +207,12 @@ impl Auctions {
         payload(ctx, done)
     }
 
-    /// Sells to the leader now, if the reserve is met. FORBIDDEN to others than its seller.
+    /// Ends an auction now and sells the item to the leader, if the reserve price is met. Fails
+    /// with FORBIDDEN unless the viewer is the seller.
     async fn end_auction_early(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: AuctionIdInput,
+        #[graphql(desc = "The auction to end.")] input: AuctionIdInput,
     ) -> Result<AuctionPayload> {
         let seller = acting(ctx, Kind::Change)?;
         let done = match auction_id(&input.id) {

@@ -22,41 +22,43 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Bids;
 
-/// A bid.
+/// The bid to place.
 #[derive(Debug, InputObject)]
 pub struct PlaceBidInput {
-    /// On which auction.
+    /// The id of the auction.
     auction_id: ID,
-    /// At least the auction's `minimumBid`. The leader may name the current price, to raise only
-    /// the maximum.
+    /// The amount: at least the auction's `minimumBid`. The leader may pass the current price to
+    /// raise only the maximum.
     amount: Decimal,
-    /// Up to what the engine bids on automatically, at least the amount; by default the amount.
-    /// All of it is held while leading, or the buy-now price if that is less; nobody else sees it.
+    /// The maximum up to which bids are placed automatically on the bidder's behalf; at least the
+    /// amount, and by default equal to it. While the bidder leads, the maximum (or the buy-now
+    /// price, if lower) is held from their wallet. Nobody else can see it.
     maximum: Option<Decimal>,
-    /// 1 to 200 bytes: repeated under the same key, the bid counts once and the first accepted
-    /// answer is given again. Keys never expire.
+    /// A key of 1 to 200 bytes. A bid repeated with the same key counts once and returns the first
+    /// accepted result. Keys never expire.
     idempotency_key: Option<String>,
 }
 
-/// The bid, or why it was refused.
+/// The result of `placeBid`.
 #[derive(Debug, SimpleObject)]
 pub struct PlaceBidPayload {
-    /// The bid that was recorded, or the leading one whose maximum was raised; null when refused.
+    /// The recorded bid, or the leading bid whose maximum was raised. Null if the bid was refused.
     bid: Option<Bid>,
-    /// The auction right after, also when the bid was refused; null when there is none of that id.
+    /// The auction afterwards, also if the bid was refused. Null if there is no auction of that id.
     auction: Option<Auction>,
-    /// Why it was refused; empty when it was not.
+    /// The reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// What was bought, or why it was not.
+/// The result of `buyNow`.
 #[derive(Debug, SimpleObject)]
 pub struct BuyNowPayload {
-    /// The auction right after, also when refused; null when there is none of that id.
+    /// The auction afterwards, also if the purchase was refused. Null if there is no auction of
+    /// that id.
     auction: Option<Auction>,
-    /// What the sale owes its two sides; null when refused.
+    /// The order that the purchase opened. Null if it was refused.
     order: Option<Order>,
-    /// Why it was refused; empty when it was not.
+    /// The reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
@@ -101,8 +103,9 @@ fn offer(
 
 #[Object]
 impl Bids {
-    /// Places a bid. It is judged in the order in which bids reach the auction, saved before it
-    /// is answered, and told to everybody in the room.
+    /// Places a bid. Bids are judged in the order in which they reach the auction. An accepted bid
+    /// is durable before it is acknowledged, and is then published to everyone who watches the
+    /// auction.
     async fn place_bid(
         &self,
         ctx: &Context<'_>,
@@ -113,11 +116,12 @@ impl Bids {
         Ok(outcome.into())
     }
 
-    /// Pays the buy-now price at once: open to whoever may bid, while the price is below it.
+    /// Buys the item at the buy-now price. Allowed to everyone who may bid, while the current price
+    /// is lower than the buy-now price.
     async fn buy_now(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which auction.")] input: AuctionIdInput,
+        #[graphql(desc = "The auction to buy from.")] input: AuctionIdInput,
     ) -> Result<BuyNowPayload> {
         let buyer = acting(ctx, Kind::Bid)?.user.id;
         let Ok(auction) = input.id.parse::<AuctionId>() else {

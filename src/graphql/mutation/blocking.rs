@@ -18,19 +18,19 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Blocking;
 
-/// A bidder.
+/// The user to block or unblock.
 #[derive(Debug, InputObject)]
 pub struct BlockBidderInput {
-    /// Whom.
+    /// The id of the user.
     user: ID,
 }
 
-/// The bidder, or why nothing was done.
+/// The result of blocking or unblocking a bidder.
 #[derive(Debug, SimpleObject)]
 pub struct BlockBidderPayload {
-    /// Whom it was about; null when refused.
+    /// The user who was blocked or unblocked. Null if it was refused.
     user: Option<User>,
-    /// Why it was refused; empty when it was not.
+    /// The reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
@@ -57,20 +57,20 @@ async fn set_blocked(
 
 #[Object]
 impl Blocking {
-    /// Refuses all further bids of a user on the viewer's auctions. Bids that stand stay.
+    /// Refuses all further bids by a user on the viewer's auctions. Bids already placed stand.
     async fn block_bidder(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom.")] input: BlockBidderInput,
+        #[graphql(desc = "The user to block.")] input: BlockBidderInput,
     ) -> Result<BlockBidderPayload> {
         set_blocked(ctx, input, true).await
     }
 
-    /// Lets a blocked user bid again.
+    /// Allows a blocked user to bid on the viewer's auctions again.
     async fn unblock_bidder(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom.")] input: BlockBidderInput,
+        #[graphql(desc = "The user to unblock.")] input: BlockBidderInput,
     ) -> Result<BlockBidderPayload> {
         set_blocked(ctx, input, false).await
     }

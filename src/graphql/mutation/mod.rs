@@ -13,7 +13,7 @@ use async_graphql::{Context, Error, MergedObject};
 use super::{context::ContextExt, types::user_error::UserError};
 use crate::engine;
 
-/// Everything that can be done.
+/// All mutations.
 #[derive(Debug, Default, MergedObject)]
 pub struct Mutation(
     sessions::Sessions,

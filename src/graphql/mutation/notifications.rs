@@ -16,27 +16,27 @@ pub struct Notifications;
 /// How many notifications one request may mark.
 const MOST: usize = 100;
 
-/// Notifications that were read.
+/// The notifications to mark as read.
 #[derive(Debug, InputObject)]
 pub struct MarkNotificationsReadInput {
-    /// Which, at most 100; others' are passed over.
+    /// The ids of at most 100 notifications. Ids of other users' notifications are ignored.
     ids: Vec<ID>,
 }
 
-/// The answer.
+/// The result of `markNotificationsRead`.
 #[derive(Debug, SimpleObject)]
 pub struct MarkNotificationsReadPayload {
-    /// How many are still unread.
+    /// The number of the viewer's notifications that are still unread.
     unread_count: i32,
 }
 
 #[Object]
 impl Notifications {
-    /// Marks the viewer's own notifications read.
+    /// Marks the viewer's notifications as read.
     async fn mark_notifications_read(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: MarkNotificationsReadInput,
+        #[graphql(desc = "The notifications to mark.")] input: MarkNotificationsReadInput,
     ) -> Result<MarkNotificationsReadPayload> {
         let viewer = acting(ctx, Kind::Read)?.user.id;
         if input.ids.len() > MOST {

@@ -20,39 +20,39 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Orders;
 
-/// An order.
+/// An order, by its id.
 #[derive(Debug, InputObject)]
 pub struct OrderIdInput {
-    /// Which.
+    /// The id of the order.
     id: ID,
 }
 
-/// An order to disagree about.
+/// The order to dispute, and why.
 #[derive(Debug, InputObject)]
 pub struct OpenDisputeInput {
-    /// Which.
+    /// The id of the order.
     id: ID,
     /// What is wrong: 1 to 500 characters.
     reason: String,
 }
 
-/// A dispute to decide.
+/// An admin's decision of a dispute.
 #[derive(Debug, InputObject)]
 pub struct ResolveDisputeInput {
-    /// Which order.
+    /// The id of the order.
     id: ID,
-    /// For whom.
+    /// The decision.
     outcome: DisputeOutcome,
-    /// Why: 1 to 500 characters.
+    /// The explanation, shown to both sides: 1 to 500 characters.
     note: String,
 }
 
-/// The order, or why nothing was done.
+/// The result of a mutation of an order.
 #[derive(Debug, SimpleObject)]
 pub struct OrderPayload {
-    /// The order; null when refused.
+    /// The order after the mutation. Null if it was refused.
     order: Option<Order>,
-    /// Why it was refused; empty when it was not.
+    /// The reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
@@ -83,48 +83,51 @@ async fn act(
 
 #[Object]
 impl Orders {
-    /// The seller says that the buyer has the goods.
+    /// Records, by the seller, that the item was handed over to the buyer.
     async fn mark_handed_over(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which order.")] input: OrderIdInput,
+        #[graphql(desc = "The order.")] input: OrderIdInput,
     ) -> Result<OrderPayload> {
         act(ctx, &input.id, Action::HandOver, None).await
     }
 
-    /// The buyer has the goods: the seller is paid, but for the fee.
+    /// Confirms, by the buyer, that the item was received. The seller is paid the price minus the
+    /// fee.
     async fn confirm_receipt(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which order.")] input: OrderIdInput,
+        #[graphql(desc = "The order.")] input: OrderIdInput,
     ) -> Result<OrderPayload> {
         act(ctx, &input.id, Action::ConfirmReceipt, None).await
     }
 
-    /// Either side disagrees, before or after the handover: an admin decides.
+    /// Opens a dispute about an order, by either side and before or after the handover. An admin
+    /// decides it.
     async fn open_dispute(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which order, and why.")] input: OpenDisputeInput,
+        #[graphql(desc = "The order, and what is wrong.")] input: OpenDisputeInput,
     ) -> Result<OrderPayload> {
         act(ctx, &input.id, Action::Dispute, Some(Reason::parse(&input.reason))).await
     }
 
-    /// The buyer gives up waiting, 72 hours after the sale without a handover: the money comes
-    /// back.
+    /// Cancels an order, by the buyer, if the item was not handed over within 72 hours of the sale.
+    /// The buyer is refunded.
     async fn cancel_order(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which order.")] input: OrderIdInput,
+        #[graphql(desc = "The order to cancel.")] input: OrderIdInput,
     ) -> Result<OrderPayload> {
         act(ctx, &input.id, Action::Cancel, None).await
     }
 
-    /// An admin decides a dispute. FORBIDDEN to others.
+    /// Decides a dispute. Only for admins who are not a side of the order; fails with FORBIDDEN for
+    /// others.
     async fn resolve_dispute(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which order, for whom, and why.")] input: ResolveDisputeInput,
+        #[graphql(desc = "The order and the decision.")] input: ResolveDisputeInput,
     ) -> Result<OrderPayload> {
         let action = match input.outcome {
             DisputeOutcome::PaySeller => Action::PaySeller,

@@ -20,52 +20,54 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Sessions;
 
-/// What a new user gives.
+/// The new account.
 #[derive(InputObject)]
 pub struct SignUpInput {
-    /// 2 to 24 letters or digits of any script, underscores, hyphens or dots. It is shown as it is
-    /// written here; nobody may have one that differs in case or width alone, or reads like it.
+    /// 2 to 24 letters or digits of any script, underscores, hyphens or dots. It is shown as
+    /// written; it must differ from every other username in more than case and width, and must not
+    /// look like one.
     username: String,
-    /// 8 to 128 characters, not among those that are guessed first, and not made of the username.
+    /// 8 to 128 characters. Common passwords and passwords made of the username are refused.
     password: String,
-    /// Where the user lives, of any depth: regional auctions ask for it.
+    /// The region where the user lives, of any depth. Regional auctions require it.
     home_region: Option<ID>,
 }
 
-/// A name and a password.
+/// The credentials of an account.
 #[derive(InputObject)]
 pub struct SignInInput {
-    /// The name, whatever its case and width.
+    /// The username, compared without regard to case and width.
     username: String,
     /// The password.
     password: String,
 }
 
-/// A new session, or why there is none.
+/// The result of signing up or in.
 #[derive(Debug, SimpleObject)]
 pub struct SessionPayload {
-    /// The session; null when refused.
+    /// The new session. Null if it was refused.
     session: Option<Session>,
-    /// Who is signed in now; null when refused.
+    /// The user who is signed in. Null if it was refused.
     user: Option<User>,
-    /// Why it was refused; empty when it was not.
+    /// The reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
 /// A signed-in session.
 #[derive(Debug, SimpleObject)]
 pub struct Session {
-    /// Send it as `Authorization: Bearer TOKEN`, or as `{"authorization": "Bearer TOKEN"}` in
-    /// `connection_init`. It is shown only here.
+    /// The secret token of the session. Send it as the HTTP header `Authorization: Bearer TOKEN`,
+    /// or as `{"authorization": "Bearer TOKEN"}` in the payload of `connection_init`. It is shown
+    /// only here.
     token: String,
-    /// From then on the token is dead.
+    /// The time at which the token expires.
     expires_at: DateTime<Utc>,
 }
 
-/// The answer to signing out.
+/// The result of `signOut`.
 #[derive(Debug, SimpleObject)]
 pub struct SignOutPayload {
-    /// Whether somebody was signed in: the token is dead now.
+    /// Whether a session was ended. False if nobody was signed in.
     signed_out: bool,
 }
 
@@ -93,12 +95,12 @@ fn told(event: Event, account: &UserId, address: Option<ClientAddress>) {
 
 #[Object]
 impl Sessions {
-    /// Makes an account with an empty wallet, and signs it in. Counts against the rate limit for
+    /// Creates an account with an empty wallet and signs it in. Counts against the rate limit of
     /// sign-ins.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who.")] input: SignUpInput,
+        #[graphql(desc = "The new account.")] input: SignUpInput,
     ) -> Result<SessionPayload> {
         let address = ctx.address();
         ctx.rates()?.sign_up(address)?;
@@ -114,12 +116,12 @@ impl Sessions {
         payload(ctx, done)
     }
 
-    /// Signs in. RATE_LIMITED for a network that tries too often, and for one that has tried wrong
-    /// passwords on this account: the wait doubles with each.
+    /// Signs in. Fails with RATE_LIMITED if a network tries too often, or after wrong passwords for
+    /// this account from the same network: the delay doubles with each.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who.")] input: SignInInput,
+        #[graphql(desc = "The username and the password.")] input: SignInInput,
     ) -> Result<SessionPayload> {
         let address = ctx.address();
         let attempt = ctx.rates()?.sign_in(&input.username, address)?;
@@ -148,7 +150,7 @@ impl Sessions {
         payload(ctx, done)
     }
 
-    /// Signs out: the token that asked is dead at once, on every connection.
+    /// Ends the session whose token the request carries, at once and on every connection.
     async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload> {
         let Some(session) = ctx.session() else {
             return Ok(SignOutPayload { signed_out: false });

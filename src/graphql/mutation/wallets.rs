@@ -22,23 +22,24 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Wallets;
 
-/// An amount to move in or out.
+/// A deposit or withdrawal.
 #[derive(Debug, InputObject)]
 pub struct WalletAmountInput {
-    /// How much.
+    /// The amount, in the marketplace's currency.
     amount: Decimal,
-    /// 1 to 200 bytes: repeated under the same key, the money moves once. Keys never expire.
+    /// A key of 1 to 200 bytes. A request repeated with the same key moves the money once. Keys
+    /// never expire.
     idempotency_key: String,
-    /// On whose behalf; only an admin may name somebody else.
+    /// The owner of the wallet; by default the viewer. Only an admin may name somebody else.
     user: Option<ID>,
 }
 
-/// The wallet after the movement, or why there was none.
+/// The result of a deposit or withdrawal.
 #[derive(Debug, SimpleObject)]
 pub struct WalletPayload {
-    /// The wallet; null when refused.
+    /// The wallet afterwards. Null if it was refused.
     wallet: Option<Wallet>,
-    /// Why it was refused; empty when it was not.
+    /// The reasons for a refusal; empty on success.
     user_errors: Vec<UserError>,
 }
 
@@ -76,21 +77,21 @@ async fn try_move(
 
 #[Object]
 impl Wallets {
-    /// Puts money into a wallet: one's own where payments are simulated, or anybody's by an admin.
-    /// FORBIDDEN otherwise.
+    /// Deposits money into a wallet. Where payments are simulated, users may deposit into their own
+    /// wallets; otherwise only an admin may, and the mutation fails with FORBIDDEN for others.
     async fn deposit_to_wallet(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How much.")] input: WalletAmountInput,
+        #[graphql(desc = "The amount and the wallet.")] input: WalletAmountInput,
     ) -> Result<WalletPayload> {
         move_money(ctx, TransferKind::Deposit, input).await
     }
 
-    /// Takes available money out of a wallet; allowed to the same as a deposit.
+    /// Withdraws available money from a wallet. Allowed to the same users as a deposit.
     async fn withdraw_from_wallet(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How much.")] input: WalletAmountInput,
+        #[graphql(desc = "The amount and the wallet.")] input: WalletAmountInput,
     ) -> Result<WalletPayload> {
         move_money(ctx, TransferKind::Withdrawal, input).await
     }

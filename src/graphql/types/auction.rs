@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// An auction of one thing.
+/// An auction of one item.
 #[derive(Debug, Clone, Description)]
 pub struct Auction {
     id: AuctionId,
@@ -80,22 +80,22 @@ fn decimal(ctx: &Context<'_>, money: Money) -> Result<Decimal> {
 
 #[Object(use_type_description)]
 impl Auction {
-    /// Its id.
+    /// The auction's global id, with the prefix `auc_`.
     pub async fn id(&self) -> ID {
         self.id.to_string().into()
     }
 
-    /// One line.
+    /// The title, one line of 1 to 100 characters.
     async fn title(&self, ctx: &Context<'_>) -> Result<String> {
         Ok(self.listing(ctx).await?.title.clone())
     }
 
-    /// Plain text; may be empty.
+    /// The seller's description as plain text; it may have several lines and may be empty.
     async fn description(&self, ctx: &Context<'_>) -> Result<String> {
         Ok(self.listing(ctx).await?.description.clone())
     }
 
-    /// What kind of goods it is; null when the seller named none.
+    /// The category of the item. Null if the seller chose none.
     async fn category(&self, ctx: &Context<'_>) -> Result<Option<Category>> {
         let listing = self.listing(ctx).await?;
         let places = ctx.engine()?.places();
@@ -103,7 +103,7 @@ impl Auction {
         Ok(found.cloned().map(Category))
     }
 
-    /// The state of the goods, as their seller states it.
+    /// The condition of the item as stated by the seller.
     async fn condition(&self, ctx: &Context<'_>) -> Result<ItemCondition> {
         Ok(self.listing(ctx).await?.condition.into())
     }
@@ -113,13 +113,13 @@ impl Auction {
         Ok(self.listing(ctx).await?.shipping_payer.into())
     }
 
-    /// How many watch it live now (run `auctionUpdated` on it), on all nodes; approximate within
-    /// seconds. `auctionPresence` tells when it changes.
+    /// The number of clients that watch the auction live (with `auctionUpdated`) on all nodes,
+    /// accurate to within seconds. `auctionPresence` reports changes.
     async fn watcher_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(i32::try_from(ctx.engine()?.watcher_count(self.id)).unwrap_or(i32::MAX))
     }
 
-    /// Who sells.
+    /// The user who sells the item.
     async fn seller(&self, ctx: &Context<'_>) -> Result<User> {
         Ok(User(Arc::clone(&self.listing(ctx).await?.seller)))
     }
@@ -129,7 +129,8 @@ impl Auction {
         Ok(self.listing(ctx).await?.scope.into())
     }
 
-    /// Where the goods are; where bidders must live when the scope is REGIONAL.
+    /// The region of the item. If the scope is REGIONAL, bidders must live in it. Null if the
+    /// seller stated none.
     async fn region(&self, ctx: &Context<'_>) -> Result<Option<Region>> {
         let listing = self.listing(ctx).await?;
         let places = ctx.engine()?.places();
@@ -137,79 +138,81 @@ impl Auction {
         Ok(found.cloned().map(Region))
     }
 
-    /// The least first bid.
+    /// The minimum amount of the first bid.
     async fn starting_price(&self, ctx: &Context<'_>) -> Result<Decimal> {
         decimal(ctx, self.listing(ctx).await?.starting_price)
     }
 
-    /// What the leader would pay now; the starting price before the first bid.
+    /// The price that the leader would pay if the auction ended now. Before the first bid it is the
+    /// starting price.
     async fn current_price(&self, ctx: &Context<'_>) -> Result<Decimal> {
         decimal(ctx, self.state.price)
     }
 
-    /// The least amount that a bid may name now; never above the buy-now price, for a bid of that
-    /// price has bought.
+    /// The minimum amount of the next bid. Never more than the buy-now price, since a bid of that
+    /// price buys the item.
     async fn minimum_bid(&self, ctx: &Context<'_>) -> Result<Decimal> {
         decimal(ctx, self.state.minimum_bid)
     }
 
-    /// The seller's own step: bids are whole multiples of it. Null where the marketplace's
-    /// increments count.
+    /// The bid unit fixed by the seller: amounts must be whole multiples of it. Null if the
+    /// marketplace's increments apply.
     async fn bid_unit(&self, ctx: &Context<'_>) -> Result<Option<Decimal>> {
         let unit = self.listing(ctx).await?.bid_unit;
         unit.map(|unit| decimal(ctx, unit)).transpose()
     }
 
-    /// Who pays it has bought, at once; null when the seller named none. Open while the price is
-    /// below it.
+    /// The price at which a bidder can buy the item immediately, as long as the current price is
+    /// lower. Null if the seller set none.
     async fn buy_now_price(&self, ctx: &Context<'_>) -> Result<Option<Decimal>> {
         let price = self.listing(ctx).await?.buy_now_price;
         price.map(|price| decimal(ctx, price)).transpose()
     }
 
-    /// What the public may know of the hidden reserve.
+    /// Whether there is a hidden reserve price and whether the current price has reached it. The
+    /// reserve price itself is never shown.
     async fn reserve_status(&self) -> ReserveStatus {
         self.state.reserve_status.into()
     }
 
-    /// How many bids are recorded, automatic ones included.
+    /// The number of recorded bids, automatic bids included.
     async fn bid_count(&self) -> i32 {
         self.state.bid_count
     }
 
-    /// Who leads; null before the first bid.
+    /// The bidder with the highest maximum. Null before the first bid.
     async fn leader(&self) -> Option<User> {
         self.state.leader.clone().map(User)
     }
 
-    /// Who won; null unless SOLD.
+    /// The buyer. Null unless the status is SOLD.
     async fn winner(&self) -> Option<User> {
         let sold = self.state.status == entity::enums::AuctionStatus::Sold;
         self.state.leader.clone().filter(|_| sold).map(User)
     }
 
-    /// From when bids count.
+    /// The time from which bids are accepted.
     async fn starts_at(&self, ctx: &Context<'_>) -> Result<DateTime<Utc>> {
         Ok(self.listing(ctx).await?.starts_at)
     }
 
-    /// Until when bids count; a bid shortly before it moves it.
+    /// The time until which bids are accepted. A bid within the soft-close window moves it.
     async fn ends_at(&self) -> DateTime<Utc> {
         self.state.ends_at
     }
 
-    /// Where it stands in its life.
+    /// The status of the auction.
     async fn status(&self) -> AuctionStatus {
         self.state.status.into()
     }
 
-    /// The number of its newest event; 0 before the first. Give it to
-    /// `auctionUpdated(after:)` to watch from here on.
+    /// The sequence number of the auction's newest event; 0 before the first. Pass it to
+    /// `auctionUpdated(after:)` to receive every later event.
     async fn sequence(&self) -> Result<i32> {
         sequence(self.state.sequence)
     }
 
-    /// Its bids, newest first.
+    /// The recorded bids of the auction, newest first.
     async fn bids(
         &self,
         ctx: &Context<'_>,
@@ -223,7 +226,7 @@ impl Auction {
         Ok(page::connection(&page, bids, |bid| bid.sequence, Bid::from))
     }
 
-    /// Where the viewer stands; null when signed out.
+    /// The viewer's position in the auction. Null if nobody is signed in.
     async fn viewer_position(&self, ctx: &Context<'_>) -> Result<Option<ViewerPosition>> {
         let Some(session) = ctx.session() else {
             return Ok(None);
@@ -241,15 +244,16 @@ impl Auction {
     }
 }
 
-/// Where the viewer stands on an auction.
+/// The viewer's position in an auction.
 #[derive(Debug, SimpleObject)]
 pub struct ViewerPosition {
-    /// Whether the viewer sells it.
+    /// Whether the viewer is the seller.
     is_seller: bool,
     /// Whether the viewer leads.
     is_leading: bool,
-    /// The viewer's highest recorded bid, automatic ones included; null without any.
+    /// The viewer's highest recorded bid, automatic bids included. Null if they have not bid.
     highest_bid: Option<Decimal>,
-    /// Up to what the engine bids on for the viewer; null unless leading. Only the viewer sees it.
+    /// The viewer's maximum, up to which bids are placed automatically. Null unless the viewer
+    /// leads. Nobody else can see it.
     maximum: Option<Decimal>,
 }

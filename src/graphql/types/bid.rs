@@ -14,7 +14,7 @@ use crate::{
     graphql::{context::ContextExt, scalar::Decimal},
 };
 
-/// A recorded bid. Bids are never changed nor removed.
+/// A recorded bid. Bids are never changed or removed.
 #[derive(Debug, Clone, Description)]
 pub struct Bid {
     /// The bid.
@@ -31,12 +31,12 @@ impl From<Arc<Public>> for Bid {
 
 #[Object(use_type_description)]
 impl Bid {
-    /// Its id.
+    /// The bid's global id, with the prefix `bid_`.
     pub async fn id(&self) -> ID {
         self.public.id.to_string().into()
     }
 
-    /// The auction that it was placed on.
+    /// The auction on which the bid was placed.
     async fn auction(&self, ctx: &Context<'_>) -> Result<Auction> {
         match &self.auction {
             Some(auction) => Ok(auction.clone()),
@@ -44,27 +44,27 @@ impl Bid {
         }
     }
 
-    /// Who placed it.
+    /// The user who placed the bid.
     async fn bidder(&self) -> User {
         User(Arc::clone(&self.public.bidder))
     }
 
-    /// The price that it set, in the marketplace's currency.
+    /// The amount of the bid, in the marketplace's currency.
     async fn amount(&self, ctx: &Context<'_>) -> Result<Decimal> {
         Ok(Decimal::of(self.public.amount, &ctx.engine()?.rules().currency))
     }
 
-    /// Its event's number in its auction.
+    /// The sequence number of the bid's event in its auction.
     async fn sequence(&self) -> Result<i32> {
         sequence(self.public.sequence)
     }
 
-    /// Whether the engine made it in the bidder's name, from a maximum.
+    /// Whether the bid was placed automatically on behalf of the bidder, up to their maximum.
     async fn is_automatic(&self) -> bool {
         self.public.is_automatic
     }
 
-    /// When it was judged.
+    /// The time at which the bid was accepted.
     async fn placed_at(&self) -> DateTime<Utc> {
         self.public.placed_at
     }

@@ -6,26 +6,27 @@ use entity::category::Model;
 use super::enums::Language;
 use crate::graphql::context::ContextExt;
 
-/// A category of goods.
+/// A category of items.
 #[derive(Debug, Clone, Description)]
 pub struct Category(pub Model);
 
 #[Object(use_type_description)]
 impl Category {
-    /// Its id.
+    /// The category's global id, with the prefix `cat_`.
     pub async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
-    /// Its name in addresses.
+    /// The name used in URLs.
     async fn slug(&self) -> &str {
         &self.0.id.0
     }
 
-    /// Its name for people.
+    /// The name of the category.
     async fn name(
         &self,
-        #[graphql(desc = "In which language.", default_with = "Language::Ko")] language: Language,
+        #[graphql(desc = "The language of the name.", default_with = "Language::Ko")]
+        language: Language,
     ) -> &str {
         match language {
             Language::Ko => &self.0.name_ko,
@@ -33,7 +34,7 @@ impl Category {
         }
     }
 
-    /// The category right around it; null for an outermost one.
+    /// The category that directly contains this one. Null for a top-level category.
     async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Category>> {
         let places = ctx.engine()?.places();
         let parent = self.0.parent_id.as_ref().and_then(|id| places.category(id));

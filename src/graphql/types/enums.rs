@@ -15,154 +15,156 @@ macro_rules! api_enum {
 }
 
 api_enum!(
-    /// Where an auction stands in its life. No move leads back.
+    /// The status of an auction. SCHEDULED becomes OPEN, and OPEN becomes SOLD, UNSOLD or
+    /// CANCELLED; a scheduled auction may be CANCELLED too.
     AuctionStatus from "entity::enums::AuctionStatus" {
-        /// Listed; takes no bids before `startsAt`.
+        /// Listed; bids are accepted from `startsAt`.
         Scheduled,
-        /// Takes bids until `endsAt`.
+        /// Accepts bids until `endsAt`.
         Open,
         /// Ended with a winner.
         Sold,
-        /// Ended without one: no bid, or the reserve was not met.
+        /// Ended without a winner: there was no bid, or the reserve price was not met.
         Unsold,
-        /// Withdrawn by its seller.
+        /// Cancelled by its seller.
         Cancelled,
     }
 );
 api_enum!(
     /// Who may bid on an auction.
     AuctionScope from "entity::enums::AuctionScope" {
-        /// Everyone.
+        /// Everyone may bid.
         National,
-        /// Those whose home region lies inside the auction's region.
+        /// Only users whose home region is the auction's region or inside it may bid.
         Regional,
     }
 );
 api_enum!(
-    /// The state of the goods, as their seller states it.
+    /// The condition of an item as stated by the seller.
     ItemCondition from "entity::enums::ItemCondition" {
-        /// Never used.
+        /// Unused.
         New,
-        /// Used, as good as new.
+        /// Used, like new.
         UsedS,
-        /// Used, light traces.
+        /// Used, with slight signs of wear.
         UsedA,
-        /// Used, plain traces.
+        /// Used, with visible signs of wear.
         UsedB,
-        /// Used, worn or with a defect.
+        /// Used, heavily worn or defective.
         UsedC,
     }
 );
 api_enum!(
     /// Who pays for shipping.
     ShippingPayer from "entity::enums::ShippingPayer" {
-        /// The seller does.
+        /// The seller pays.
         Seller,
-        /// The buyer does.
+        /// The buyer pays.
         Buyer,
     }
 );
 api_enum!(
-    /// What the public may know of a hidden reserve price; its number is never told.
+    /// What is public about a reserve price. The price itself is never shown.
     ReserveStatus from "entity::enums::ReserveStatus" {
-        /// The auction has none.
+        /// The auction has no reserve price.
         None,
-        /// There is one, and the price has not reached it: nothing is sold yet.
+        /// The current price has not reached the reserve price: the item would not be sold.
         NotMet,
-        /// There is one, and the price has reached it.
+        /// The current price has reached the reserve price.
         Met,
     }
 );
 api_enum!(
-    /// Why money moved.
+    /// The reason for a transfer.
     TransferKind from "entity::enums::TransferKind" {
-        /// Money came into the house.
+        /// A deposit.
         Deposit,
-        /// Money left the house.
+        /// A withdrawal.
         Withdrawal,
-        /// A leader's maximum was locked.
+        /// The leader's maximum was held.
         Hold,
-        /// Locked money became available again.
+        /// A hold was released, wholly or in part.
         Release,
-        /// A winner's locked money went into escrow.
+        /// The winner's held money was moved to escrow.
         Capture,
-        /// A sale's price came from escrow, but for the fee.
+        /// The seller was paid from escrow, minus the fee.
         Payout,
-        /// An order's price came back from escrow.
+        /// The buyer was refunded from escrow.
         Refund,
-        /// The house's share of a sale.
+        /// The marketplace's fee was taken from escrow.
         Fee,
     }
 );
 
 api_enum!(
-    /// Where an order stands between the hammer and the money.
+    /// The status of an order.
     OrderStatus from "entity::enums::OrderStatus" {
-        /// Sold; the price is in escrow and the seller has the goods. After 72 hours the buyer
+        /// Sold; the price is in escrow and the seller still has the item. After 72 hours the buyer
         /// may cancel.
         AwaitingHandover,
-        /// The seller says that the buyer has the goods. After 7 days it completes by itself.
+        /// The seller marked the item as handed over. After 7 days the order completes
+        /// automatically.
         HandedOver,
-        /// A side disagrees; an admin decides.
+        /// One side opened a dispute; an admin decides it.
         Disputed,
-        /// The seller is paid, but for the fee.
+        /// The seller was paid the price minus the fee.
         Completed,
-        /// The buyer has the money back.
+        /// The buyer was refunded.
         Refunded,
     }
 );
 api_enum!(
-    /// What a notification tells its reader.
+    /// What a notification is about.
     NotificationKind from "entity::enums::NotificationKind" {
-        /// The lead is lost.
+        /// The user was outbid.
         Outbid,
-        /// The reader won.
+        /// The user won the auction.
         Won,
-        /// The reader's auction sold.
+        /// The user's auction ended with a winner.
         Sold,
-        /// The reader's auction, or one that the reader led, ended without a winner.
+        /// The user's auction, or one in which the user led, ended without a winner.
         Unsold,
-        /// An auction that the reader bid on was withdrawn.
+        /// An auction on which the user had bid was cancelled.
         AuctionCancelled,
-        /// The seller says that the reader has the goods.
+        /// The seller marked the item as handed over.
         HandedOver,
-        /// The seller is paid.
+        /// The order was completed and the seller was paid.
         OrderCompleted,
-        /// The buyer has the money back.
+        /// The order was cancelled or decided for the buyer, who was refunded.
         OrderRefunded,
-        /// The other side disagrees.
+        /// The other side opened a dispute.
         DisputeOpened,
-        /// An admin decided.
+        /// An admin decided the dispute.
         DisputeResolved,
     }
 );
 
-/// How an admin decides a dispute.
+/// An admin's decision of a dispute.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 pub enum DisputeOutcome {
-    /// The seller is paid, but for the fee.
+    /// The seller is paid the price minus the fee.
     PaySeller,
-    /// The buyer gets the money back.
+    /// The buyer is refunded.
     RefundBuyer,
 }
 
-/// The order of a list of auctions. Ties are parted by age.
+/// The order of a list of auctions. Auctions that are equal in it are ordered by age.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "crate::engine::Sort")]
 pub enum AuctionOrder {
-    /// The newest first.
+    /// Most recently listed first.
     Newest,
-    /// The next to end first.
+    /// Earliest end first.
     EndingSoon,
-    /// The cheapest first.
+    /// Lowest current price first.
     PriceAsc,
-    /// The dearest first.
+    /// Highest current price first.
     PriceDesc,
-    /// The most bid on first.
+    /// Most bids first.
     MostBids,
 }
 
-/// A language that the house speaks.
+/// A language of the marketplace.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// Korean.

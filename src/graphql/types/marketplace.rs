@@ -1,41 +1,41 @@
-//! The house's numbers.
+//! The marketplace's settings.
 
 use async_graphql::{Context, Description, Object, Result};
 use chrono::{DateTime, Utc};
 
 use crate::graphql::{context::ContextExt, loaders::ServerTime, scalar::Decimal};
 
-/// The house's numbers, the same for everybody.
+/// The settings of the marketplace, the same for every user.
 #[derive(Debug, Description)]
 pub struct Marketplace;
 
-/// By how much a bid must top the price, up to a price.
+/// The bid increment for a range of current prices.
 #[derive(Debug, async_graphql::SimpleObject)]
 pub struct IncrementTier {
-    /// The tier counts for prices below it; null for the last tier.
+    /// The tier applies to current prices below this amount. Null for the last tier.
     below: Option<Decimal>,
-    /// The least step.
+    /// The amount by which a bid must exceed the current price.
     increment: Decimal,
 }
 
 #[Object(use_type_description)]
 impl Marketplace {
-    /// The one currency, as ISO 4217 writes it.
+    /// The currency of all amounts, as an ISO 4217 code.
     async fn currency(&self, ctx: &Context<'_>) -> Result<String> {
         Ok(ctx.engine()?.rules().currency.code.clone())
     }
 
-    /// How many fraction digits its amounts have.
+    /// The number of fraction digits of an amount.
     async fn currency_digits(&self, ctx: &Context<'_>) -> Result<u32> {
         Ok(ctx.engine()?.rules().currency.digits)
     }
 
-    /// What the house takes of a sale, in hundredths of a percent of its price.
+    /// The marketplace's fee on a sale, in basis points (hundredths of a percent) of the price.
     async fn fee_basis_points(&self, ctx: &Context<'_>) -> Result<u32> {
         Ok(ctx.engine()?.rules().fee_basis_points)
     }
 
-    /// The least steps between bids, by current price, where a seller fixes no `bidUnit`.
+    /// The bid increments by current price, for auctions without a `bidUnit`.
     async fn increments(&self, ctx: &Context<'_>) -> Result<Vec<IncrementTier>> {
         let rules = ctx.engine()?.rules();
         let decimal = |money| Decimal::of(money, &rules.currency);
@@ -46,23 +46,23 @@ impl Marketplace {
         Ok(rules.increments.tiers().map(tier).collect())
     }
 
-    /// In seconds: a bid this close to the end moves it, where a seller says nothing else.
+    /// The default soft-close window, in seconds: a bid this close to the end extends the auction.
     async fn soft_close_window_seconds(&self, ctx: &Context<'_>) -> Result<i64> {
         Ok(ctx.engine()?.rules().soft_close.window.num_seconds())
     }
 
-    /// In seconds: to how long after a late bid the end moves, where a seller says nothing else.
+    /// The default soft-close extension, in seconds: how long after such a bid the auction ends.
     async fn soft_close_extension_seconds(&self, ctx: &Context<'_>) -> Result<i64> {
         Ok(ctx.engine()?.rules().soft_close.extension.num_seconds())
     }
 
-    /// In seconds: by how much late bids may move the end in all.
+    /// The maximum by which soft close can extend an auction in total, in seconds.
     async fn soft_close_cap_seconds(&self, ctx: &Context<'_>) -> Result<i64> {
         Ok(ctx.engine()?.rules().soft_close.cap.num_seconds())
     }
 
-    /// The clock that judges bids and ends auctions: count down to `endsAt` from it, not from the
-    /// client's.
+    /// The current time of the clock that judges bids and ends auctions. Count down to `endsAt`
+    /// from it rather than from the client's clock.
     async fn server_time(&self, ctx: &Context<'_>) -> Result<DateTime<Utc>> {
         ctx.page(ServerTime()).await
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::graphql::{context::ContextExt, loaders::Seen};
 
-/// Anything with a global id.
+/// An object with a global id.
 #[derive(Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Its id: global, opaque, typed by its prefix."))]
 pub enum Node {

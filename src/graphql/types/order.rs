@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// What a sale owes its two sides. The price lies in escrow until the order is settled; only the
-/// two sides and admins see it.
+/// The order that a sale opens between buyer and seller. Its price is in escrow until it is
+/// settled. Only its two sides and admins can see it.
 #[derive(Debug, Clone, Description)]
 pub struct Order(pub Model);
 
@@ -33,62 +33,63 @@ impl Order {
 
 #[Object(use_type_description)]
 impl Order {
-    /// Its id.
+    /// The order's global id, with the prefix `ord_`.
     pub async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
-    /// What was sold.
+    /// The auction that was sold.
     async fn auction(&self, ctx: &Context<'_>) -> Result<Auction> {
         Auction::load(ctx, self.0.auction_id).await
     }
 
-    /// Who pays.
+    /// The user who pays.
     async fn buyer(&self, ctx: &Context<'_>) -> Result<User> {
         self.side(ctx, self.0.buyer_id).await
     }
 
-    /// Who is paid.
+    /// The user who is paid.
     async fn seller(&self, ctx: &Context<'_>) -> Result<User> {
         self.side(ctx, self.0.seller_id).await
     }
 
-    /// What the buyer pays.
+    /// The price that the buyer pays.
     async fn price(&self, ctx: &Context<'_>) -> Result<Decimal> {
         Self::decimal(ctx, self.0.price)
     }
 
-    /// What the house keeps of it when the seller is paid.
+    /// The marketplace's fee, deducted from the price when the seller is paid.
     async fn fee(&self, ctx: &Context<'_>) -> Result<Decimal> {
         Self::decimal(ctx, self.0.fee)
     }
 
-    /// Where it stands.
+    /// The status of the order.
     async fn status(&self) -> OrderStatus {
         self.0.status.into()
     }
 
-    /// When the auction was sold.
+    /// The time of the sale.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 
-    /// When it last moved.
+    /// The time of the last change of status.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
     }
 
-    /// When it completes by itself; null unless handed over.
+    /// The time at which the order completes without the buyer's confirmation. Null unless the
+    /// status is HANDED_OVER.
     async fn completes_at(&self) -> Option<DateTime<Utc>> {
         self.0.completes_at
     }
 
-    /// Why a side disagreed; null without a dispute.
+    /// The reason stated for the dispute. Null if there was none.
     async fn dispute_reason(&self) -> Option<&str> {
         self.0.dispute_reason.as_deref()
     }
 
-    /// The admin who decided the dispute; null before a decision, and where there was none to make.
+    /// The admin who decided the dispute. Null if there was none or it is undecided.
     async fn decided_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         match self.0.decided_by {
             Some(admin) => self.side(ctx, admin).await.map(Some),
@@ -96,7 +97,7 @@ impl Order {
         }
     }
 
-    /// What the admin said who decided; null before a decision.
+    /// The admin's explanation of the decision. Null if there is no decision.
     async fn resolution_note(&self) -> Option<&str> {
         self.0.resolution_note.as_deref()
     }

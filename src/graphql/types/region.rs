@@ -5,28 +5,28 @@ use entity::region::Model;
 
 use crate::graphql::context::ContextExt;
 
-/// An administrative division. The shipped ones are South Korea's, in three depths.
+/// An administrative division, of three depths. The regions that ship are South Korea's.
 #[derive(Debug, Clone, Description)]
 pub struct Region(pub Model);
 
 #[Object(use_type_description)]
 impl Region {
-    /// Its id.
+    /// The region's global id, with the prefix `reg_`.
     pub async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
-    /// The official code: 2, 5 or 8 digits, beginning with the parent's.
+    /// The official code of 2, 5 or 8 digits. It begins with the code of the parent.
     async fn code(&self) -> &str {
         &self.0.id.0
     }
 
-    /// Its own name.
+    /// The region's own name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// With the names of the regions around it, outermost first.
+    /// The name preceded by the names of the regions that contain it, outermost first.
     async fn full_name(&self) -> &str {
         &self.0.full_name
     }
@@ -37,7 +37,7 @@ impl Region {
         self.0.depth
     }
 
-    /// The region right around it; null at depth 1.
+    /// The region that directly contains this one. Null at depth 1.
     async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Region>> {
         let places = ctx.engine()?.places();
         let parent = self.0.parent_id.as_ref().and_then(|id| places.region(id));

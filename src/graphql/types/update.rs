@@ -17,38 +17,39 @@ use crate::{
     graphql::{context::ContextExt, loaders::BalancesOf},
 };
 
-/// A snapshot of an auction, or an event with the auction as it was right after it.
+/// A snapshot of an auction, or an event together with the auction as it was right after the event.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct AuctionUpdate {
-    /// The number of the newest event that it includes; strictly increasing on a stream. A jump
-    /// always comes as a SNAPSHOT.
+    /// The sequence number of the newest event included in this update. It increases strictly on a
+    /// stream; whenever it skips a number, the update is a SNAPSHOT.
     sequence: i32,
-    /// What it tells.
+    /// The kind of the update.
     kind: AuctionUpdateKind,
-    /// When it happened; of a SNAPSHOT, when it was taken.
+    /// The time of the event, or the time at which the SNAPSHOT was taken.
     at: DateTime<Utc>,
-    /// The auction right after it.
+    /// The auction right after the event.
     auction: Auction,
-    /// The bid, when it was one.
+    /// The recorded bid. Null unless the kind is BID_PLACED.
     bid: Option<Bid>,
 }
 
-/// What an update tells.
+/// The kind of an update of an auction.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 pub enum AuctionUpdateKind {
-    /// The auction as it is now; earlier events are left out.
+    /// The current state of the auction; earlier events are left out.
     Snapshot,
-    /// It began to take bids.
+    /// The auction began to accept bids.
     Opened,
-    /// Its seller changed its words.
+    /// The seller edited the auction.
     Edited,
     /// A bid was recorded.
     BidPlaced,
-    /// It ended with a winner. The last update.
+    /// The auction ended with a winner. This is the last update.
     Sold,
-    /// It ended without one: no bid, or the reserve was not met. The last update.
+    /// The auction ended without a winner: there was no bid, or the reserve price was not met. This
+    /// is the last update.
     Unsold,
-    /// Its seller withdrew it. The last update.
+    /// The auction was cancelled. This is the last update.
     Cancelled,
 }
 
@@ -76,12 +77,13 @@ impl TryFrom<&Update> for AuctionUpdate {
     }
 }
 
-/// How many watch an auction.
+/// The number of clients that watch an auction.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct AuctionPresence {
-    /// The auction's id.
+    /// The id of the auction.
     auction_id: ID,
-    /// How many run `auctionUpdated` on it now, on all nodes; approximate within seconds.
+    /// The number of clients that run `auctionUpdated` on the auction, on all nodes, accurate to
+    /// within seconds.
     watcher_count: i32,
 }
 
@@ -93,13 +95,13 @@ impl AuctionPresence {
     }
 }
 
-/// Something of the viewer's own that changed.
+/// A change in the viewer's account.
 #[derive(Debug, Clone, Description)]
 pub struct ViewerUpdate(pub OwnUpdate);
 
 #[Object(use_type_description)]
 impl ViewerUpdate {
-    /// The wallet as it is now; null when it did not change.
+    /// The wallet after the change. Null if it did not change.
     async fn wallet(&self, ctx: &Context<'_>) -> Result<Option<Wallet>> {
         if !self.0.wallet_changed {
             return Ok(None);
@@ -109,7 +111,7 @@ impl ViewerUpdate {
         Ok(Some(Wallet { owner, balances }))
     }
 
-    /// A new notification; null when it was only the wallet.
+    /// The new notification. Null if there is none.
     async fn notification(&self) -> Option<Notification> {
         self.0.notification.as_deref().cloned().map(Notification)
     }

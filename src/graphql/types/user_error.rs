@@ -4,14 +4,14 @@ use async_graphql::{Enum, SimpleObject};
 
 use crate::domain::refusal::Refusal;
 
-/// Something in the input that the rules do not allow. Nothing was changed.
+/// A reason why a mutation was refused. A refused mutation changes nothing.
 #[derive(Debug, SimpleObject)]
 pub struct UserError {
-    /// What is wrong, for programs.
+    /// The reason, for programs.
     code: UserErrorCode,
-    /// What is wrong, for people, in English.
+    /// The reason in English, for people.
     message: String,
-    /// The path inside the input that it is about; null when it is about no one field.
+    /// The path of the input field that the error is about. Null if it is not about a single field.
     field: Option<Vec<String>>,
 }
 
@@ -26,89 +26,90 @@ impl From<Refusal> for UserError {
     }
 }
 
-/// Why a request was refused.
+/// A reason why a mutation was refused.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "crate::domain::refusal::Code")]
 pub enum UserErrorCode {
-    /// There is no auction of that id.
+    /// There is no auction with this id.
     AuctionNotFound,
-    /// The auction has not opened.
+    /// The auction has not opened yet.
     AuctionNotOpen,
     /// The auction has ended.
     AuctionEnded,
     /// Sellers cannot bid on their own auctions.
     SellerCannotBid,
-    /// The seller does not accept this bidder.
+    /// The seller has blocked the bidder.
     BidderBlocked,
-    /// The auction is regional and the bidder's home is elsewhere.
+    /// The auction is regional and the bidder's home region is not inside its region.
     OutOfRegion,
-    /// The amount is below `minimumBid`; or the leader's new maximum does not exceed the old one.
+    /// The amount is lower than `minimumBid`, or the leader's new maximum does not exceed the old
+    /// one.
     BidTooLow,
-    /// The amount or the maximum is no whole multiple of the auction's `bidUnit`.
+    /// The amount or the maximum is not a whole multiple of the auction's `bidUnit`.
     BidOffUnit,
-    /// The available balance does not cover what would be held or taken.
+    /// The available balance does not cover the amount to be held or withdrawn.
     InsufficientFunds,
-    /// Not an amount: zero, a sign, an exponent, too many fraction digits, above 10^15 minor
-    /// units; or a maximum below the amount.
+    /// Not a valid amount: zero, signed, with an exponent or too many fraction digits, more than
+    /// 10^15 minor units; or a maximum lower than the amount.
     InvalidAmount,
-    /// The idempotency key was used before with another input.
+    /// The idempotency key was used before with a different input.
     IdempotencyMismatch,
-    /// An idempotency key has 1 to 200 bytes.
+    /// An idempotency key must have 1 to 200 bytes.
     InvalidIdempotencyKey,
-    /// A username has 2 to 24 letters or digits of any script, underscores, hyphens or dots, and
-    /// nothing invisible or blank.
+    /// A username must have 2 to 24 letters or digits of any script, underscores, hyphens or dots,
+    /// and no invisible or blank characters.
     InvalidUsername,
-    /// Somebody has this username already, whatever its case and width, or one that a reader may
-    /// take for it; or it is reserved.
+    /// The username, or one that differs only in case or width or looks like it, belongs to
+    /// somebody else or is reserved.
     UsernameTaken,
-    /// A password has 8 to 128 characters, is not among those that are guessed first, and is not
-    /// made of the username.
+    /// A password must have 8 to 128 characters, must not be a common one and must not be made of
+    /// the username.
     InvalidPassword,
-    /// The username and the password do not belong together.
+    /// The username or the password is wrong.
     WrongCredentials,
     /// There is no such user.
     UserNotFound,
-    /// Nobody can block themselves.
+    /// Users cannot block themselves.
     CannotBlockSelf,
-    /// The seller blocks as many people as one may.
+    /// The seller has reached the maximum number of blocked users.
     TooManyBlocked,
     /// There is no such region.
     RegionNotFound,
-    /// A regional auction needs a region, and the seller has no home region.
+    /// A regional auction requires a region, and the seller has no home region.
     RegionRequired,
-    /// The region is neither the seller's home region nor one around it.
+    /// The region is neither the seller's home region nor one that contains it.
     RegionNotYours,
     /// There is no such category.
     CategoryNotFound,
-    /// A title is one line of 1 to 100 characters with something visible in it, without
+    /// A title must be one line of 1 to 100 characters with something visible in it and no
     /// bidirectional controls.
     InvalidTitle,
-    /// A description is plain text of at most 10,000 characters.
+    /// A description must be plain text of at most 10,000 characters.
     InvalidDescription,
-    /// The prices do not fit each other or the bid unit.
+    /// The prices are inconsistent with each other or with the bid unit.
     InvalidPrice,
-    /// The start or the end is out of bounds.
+    /// The start or the end is out of range or not a valid time.
     InvalidTime,
-    /// A soft close's time is out of bounds.
+    /// A soft-close setting is out of range.
     InvalidSoftClose,
-    /// The seller has as many scheduled and open auctions as one may.
+    /// The seller has reached the maximum number of scheduled and open auctions.
     TooManyAuctions,
-    /// The auction has bids, so it can no longer be edited.
+    /// The auction has bids and can no longer be edited.
     AuctionHasBids,
-    /// The auction has no buy-now price, or its price has passed it.
+    /// The auction has no buy-now price, or the current price has passed it.
     BuyNowUnavailable,
-    /// With bids, an auction may be withdrawn until 12 hours before its end.
+    /// An auction with bids can be cancelled until 12 hours before its end.
     TooLateToCancel,
-    /// Nobody has bid.
+    /// The auction has no bids.
     NoBids,
-    /// The price has not reached the reserve.
+    /// The reserve price is not met.
     ReserveNotMet,
-    /// A reason or a note has 1 to 500 characters, something visible among them.
+    /// A reason or note must have 1 to 500 characters, at least one of them visible.
     InvalidReason,
-    /// There is no order of that id in which the viewer is a side.
+    /// There is no order with this id of which the viewer is a side.
     OrderNotFound,
-    /// The order is not in a state that allows this.
+    /// The status of the order does not allow this.
     OrderStateForbids,
-    /// The other side still has time.
+    /// The other side still has time to act.
     TooEarly,
 }

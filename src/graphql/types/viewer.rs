@@ -20,25 +20,25 @@ use crate::{
     },
 };
 
-/// The one who is signed in, with what only they may see.
+/// The signed-in user, with what only they can see.
 #[derive(Debug, Description)]
 pub struct Viewer(pub Session);
 
 #[Object(use_type_description)]
 impl Viewer {
-    /// As everybody sees them.
+    /// The user as everyone can see them.
     async fn user(&self) -> User {
         User(Arc::new(self.0.user.clone()))
     }
 
-    /// Their money in the house.
+    /// The viewer's wallet.
     async fn wallet(&self, ctx: &Context<'_>) -> Result<Wallet> {
         let owner = self.0.user.id;
         let balances = ctx.page(BalancesOf(owner)).await?;
         Ok(Wallet { owner, balances })
     }
 
-    /// Their bids, newest first, automatic ones included.
+    /// The viewer's bids, newest first, automatic bids included.
     async fn bids(
         &self,
         ctx: &Context<'_>,
@@ -50,7 +50,7 @@ impl Viewer {
         Ok(page::connection(&page, bids, |bid| bid.id, Bid::from))
     }
 
-    /// The auctions that they sell, newest first.
+    /// The auctions that the viewer sells, newest first.
     async fn selling(
         &self,
         ctx: &Context<'_>,
@@ -62,7 +62,7 @@ impl Viewer {
         auction_connection(ctx, filter, Sort::Newest, page).await
     }
 
-    /// The orders in which they buy or sell, newest first.
+    /// The orders in which the viewer is buyer or seller, newest first.
     async fn orders(
         &self,
         ctx: &Context<'_>,
@@ -74,11 +74,11 @@ impl Viewer {
         Ok(page::connection(&page, orders, |order| order.id, Order))
     }
 
-    /// What happened to them, newest first.
+    /// The viewer's notifications, newest first.
     async fn notifications(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those not read yet.", default)] unread_only: bool,
+        #[graphql(desc = "Only unread notifications.", default)] unread_only: bool,
         #[graphql(desc = "How many, 1 to 100; 20 by default.")] first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
     ) -> Result<Connection<String, Notification>> {

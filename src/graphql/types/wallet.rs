@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// A user's money in the house. Only its owner sees it.
+/// A user's wallet. Only its owner can see it.
 #[derive(Debug, Clone, Copy, Description)]
 pub struct Wallet {
     /// Whose.
@@ -30,17 +30,18 @@ pub struct Wallet {
 
 #[Object(use_type_description)]
 impl Wallet {
-    /// Free to bid with or to withdraw.
+    /// The balance that is free for bids and withdrawals.
     async fn available(&self, ctx: &Context<'_>) -> Result<Decimal> {
         Ok(Decimal::of(self.balances.available, &ctx.engine()?.rules().currency))
     }
 
-    /// Held for the open auctions that its owner leads: the whole of each maximum.
+    /// The balance held for the open auctions in which the user leads: each auction's maximum, or
+    /// its buy-now price if that is lower.
     async fn locked(&self, ctx: &Context<'_>) -> Result<Decimal> {
         Ok(Decimal::of(self.balances.locked, &ctx.engine()?.rules().currency))
     }
 
-    /// Every movement of its money, newest first.
+    /// The transfers of the wallet, newest first.
     async fn transfers(
         &self,
         ctx: &Context<'_>,
@@ -53,11 +54,11 @@ impl Wallet {
     }
 }
 
-/// One movement of money: a row of the ledger, never changed.
+/// A movement of money in the ledger. Transfers are never changed.
 #[derive(Debug, Clone, Description)]
 pub struct Transfer(pub Model);
 
-/// A transfer as its wallet's owner sees it.
+/// The direction of a transfer as seen by the owner of the wallet.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 pub enum TransferDirection {
     /// Into `available`.
@@ -72,23 +73,23 @@ pub enum TransferDirection {
 
 #[Object(use_type_description)]
 impl Transfer {
-    /// Its id.
+    /// The transfer's global id, with the prefix `trf_`.
     pub async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
-    /// Why the money moved.
+    /// The reason for the movement.
     async fn kind(&self) -> TransferKind {
         self.0.kind.into()
     }
 
-    /// How much, always above zero.
+    /// The amount, always greater than zero.
     async fn amount(&self, ctx: &Context<'_>) -> Result<Decimal> {
         let amount = Money::from_minor(self.0.amount).unwrap_or_default();
         Ok(Decimal::of(amount, &ctx.engine()?.rules().currency))
     }
 
-    /// As its wallet's owner sees it.
+    /// The direction as seen by the owner of the wallet.
     async fn direction(&self) -> TransferDirection {
         match self.0.kind {
             Kind::Deposit | Kind::Payout | Kind::Refund => TransferDirection::In,
@@ -98,7 +99,7 @@ impl Transfer {
         }
     }
 
-    /// For which auction; null for deposits and withdrawals.
+    /// The auction that it belongs to. Null for deposits and withdrawals.
     async fn auction(&self, ctx: &Context<'_>) -> Result<Option<Auction>> {
         match self.0.auction_id {
             Some(id) => Auction::load(ctx, id).await.map(Some),
@@ -106,7 +107,7 @@ impl Transfer {
         }
     }
 
-    /// When.
+    /// The time of the movement.
     async fn at(&self) -> DateTime<Utc> {
         self.0.at
     }

@@ -59,7 +59,7 @@ const CONNECTING: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct NatsBus {
     client: Client,
-    /// What all subjects of one house begin with.
+    /// What all subjects of one marketplace begin with.
     house: String,
     outbox: mpsc::Sender<(String, Vec<u8>)>,
     /// How many messages were numbered.
@@ -77,8 +77,8 @@ struct Guard {
 }
 
 impl NatsBus {
-    /// Connects, and keeps trying: the house opens whether NATS is there or not. `secret` is what
-    /// the nodes share, `house` is what all subjects begin with.
+    /// Connects, and keeps trying: the server starts whether NATS is there or not. `secret` is what
+    /// the nodes share, `prefix` is what all subjects begin with.
     ///
     /// # Errors
     /// When the client refuses the settings.
@@ -111,7 +111,7 @@ impl NatsBus {
         Ok(Arc::new(Self { client, house, outbox, sent: AtomicU64::new(0), guard }))
     }
 
-    /// Watches over the way there and back, until the house closes.
+    /// Watches over the way there and back, until the server shuts down.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut looks = interval(LOOK);
         loop {

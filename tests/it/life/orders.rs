@@ -83,7 +83,7 @@ impl Sale {
     }
 }
 
-/// Sells a lamp for 16,000 of a maximum of 30,000, at the seller's wish.
+/// Sells a lamp for 16,000 of a maximum of 30,000, at the seller's request.
 async fn sell(house: &TestHouse, seller: &Session, buyer: &Session) -> (AuctionId, OrderId) {
     let lamp = house.list(seller, house.a_lamp()).await;
     house.bid_up_to(buyer, lamp, 16_000, 30_000).await;
