@@ -71,3 +71,15 @@ impl Refusal {
         self
     }
 }
+
+/// A refusal that points at a field, as the answer to a check.
+///
+/// # Errors
+/// Always.
+pub fn refuse<T>(
+    code: Code,
+    field: &'static [&'static str],
+    message: &'static str,
+) -> Result<T, Refusal> {
+    Err(Refusal::new(code, message).at(field))
+}

@@ -7,7 +7,7 @@ use entity::Time;
 use super::{
     auction::SoftClose,
     money::Money,
-    refusal::{Code, Refusal},
+    refusal::{Code, Refusal, refuse},
 };
 
 /// How long an auction may run.
@@ -19,14 +19,6 @@ const MAX_AHEAD: TimeDelta = TimeDelta::days(90);
 
 /// How long a soft close's window and extension may be.
 const MAX_SOFT_CLOSE: TimeDelta = TimeDelta::hours(1);
-
-fn refuse<T>(
-    code: Code,
-    field: &'static [&'static str],
-    message: &'static str,
-) -> Result<T, Refusal> {
-    Err(Refusal::new(code, message).at(field))
-}
 
 /// The prices of an auction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::{
         event::{AuctionState, Event},
         listing::{AuctionView, Listing},
         money::Money,
-        refusal::{Code, Refusal},
+        refusal::{Code, Refusal, refuse},
         terms::{Prices, Schedule},
         text::{Description, Title},
         user::User,
@@ -121,14 +121,6 @@ async fn check_bound(attempt: &Attempt<'_>, seller: UserId) -> Result<(), Error>
     }
     let message = format!("A seller may have at most {most} scheduled and open auctions.");
     Err(Refusal::new(Code::TooManyAuctions, message).into())
-}
-
-fn refuse<T>(
-    code: Code,
-    field: &'static [&'static str],
-    message: &'static str,
-) -> Result<T, Refusal> {
-    Err(Refusal::new(code, message).at(field))
 }
 
 /// A category that exists.

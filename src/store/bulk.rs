@@ -1,7 +1,7 @@
 //! The set-wise writes of a batch: many rows of a table in one statement of one shape, whatever
 //! their number, so that it stays prepared; on Postgres all tables of a batch in one statement.
 //!
-//! This file and `audit.rs` are the only ones that hold SQL text. SeaORM cannot say it: its
+//! It holds SQL text because SeaORM cannot say this: its
 //! `insert_many` has a parameter for each value, so another statement for each number of rows, and
 //! it has no UPDATE that gives each row values of its own. Rows come as arrays through `unnest` on
 //! Postgres, and as one JSON document through `json_each` on SQLite.
