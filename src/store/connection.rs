@@ -75,11 +75,11 @@ impl PoolSettings {
     }
 }
 
-/// How Postgres plans what writes: once a statement and connection, for any values, and by the
-/// keys that every such statement has. Planned anew for each batch's values, a bid in a large
+/// How Postgres plans what writes: once a statement and connection, for any values, and by the keys
+/// that every such statement has. Planned anew for each batch's values, a bid in a large
 /// marketplace spent a third of its time on plans; and a plan made while a table was small must not
-/// read it whole when it has grown. What reads a table whole nonetheless, as a migration may, must not be
-/// compiled for it: a scan that is avoided counts as very dear.
+/// read it whole when it has grown. What reads a table whole nonetheless, as a migration may, must
+/// not be compiled for it: a scan that is avoided counts as very dear.
 const WRITE_PLANS: [(&str, &str); 3] =
     [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
 
